@@ -1,0 +1,287 @@
+"""What one stage hands to the next, in memory and as `.npz` on disk.
+
+Shape letters: T frames of the video, N detections, R rows (one a person and frame), J joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+
+from poses.archive import read_npz, write_npz
+from poses.camera import Intrinsics
+from poses.errors import InputError
+from poses.skeleton import Skeleton, get_skeleton
+
+FORMAT_VERSION = 1
+
+
+def require_shape(owner: str, name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
+    """`ValueError` unless `array` has `shape`, where None stands for any size."""
+    same = array.ndim == len(shape) and all(
+        want is None or want == got for want, got in zip(shape, array.shape, strict=True)
+    )
+    if not same:
+        wanted = ", ".join("any" if s is None else str(s) for s in shape)
+        raise ValueError(f"{owner}.{name} must have shape ({wanted}), got {array.shape}")
+
+
+class Artifact:
+    """A frozen dataclass of arrays and plain values that can be saved and loaded.
+
+    Scalars and strings are stored as 0-d arrays, the skeleton by its name, intrinsics as one vector.
+    """
+
+    kind: ClassVar[str]
+
+    def save(self, path: str | Path, key: str = "") -> None:
+        """Write atomically; `key` is the stage's cache key, kept in the file."""
+        arrays: dict[str, np.ndarray] = {
+            "kind": np.array(self.kind),
+            "format_version": np.array(FORMAT_VERSION),
+            "key": np.array(key),
+        }
+        for field in fields(self):  # type: ignore[arg-type]
+            value: object = getattr(self, field.name)
+            if isinstance(value, Skeleton):
+                value = value.name
+            elif isinstance(value, Intrinsics):
+                value = _intrinsics_to_vector(value)
+            arrays[field.name] = np.asarray(value)
+        write_npz(path, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what `save` wrote. `InputError` for another kind, version or shape, naming the file."""
+        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+        arrays = read_npz(path, required=["kind", "format_version", *names])
+        kind, version = str(arrays["kind"]), int(arrays["format_version"])
+        if (kind, version) != (cls.kind, FORMAT_VERSION):
+            raise InputError(
+                f"{path}: expected {cls.kind} of format {FORMAT_VERSION}, got {kind} of format {version}",
+                "delete it and run again",
+            )
+        values = {}
+        for name in names:
+            array = arrays[name]
+            if name == "skeleton":
+                values[name] = get_skeleton(str(array))
+            elif name == "intrinsics":
+                values[name] = _intrinsics_from_vector(array)
+            else:
+                values[name] = array.item() if array.ndim == 0 else array
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise InputError(f"{path}: {error}", "delete it and run again") from None
+
+
+def artifact_key(path: str | Path) -> str | None:
+    """The cache key that stands in an artifact, or None where there is no readable one."""
+    try:
+        return str(read_npz(path, required=["key"])["key"])
+    except InputError:
+        return None
+
+
+def _intrinsics_to_vector(camera: Intrinsics) -> np.ndarray:
+    head = [camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height]
+    return np.array([*head, *camera.distortion], dtype=np.float64)
+
+
+def _intrinsics_from_vector(vector: np.ndarray) -> Intrinsics:
+    fx, fy, cx, cy, width, height, *distortion = vector.tolist()
+    return Intrinsics(fx, fy, cx, cy, int(width), int(height), tuple(distortion))
+
+
+@dataclass(frozen=True)
+class VideoInfo(Artifact):
+    """What the container says about a video: everything but the pixels (`video.npz`).
+
+    Attributes
+    ----------
+    timestamps_s : (T,) float64, presentation time of each decoded frame, strictly increasing, first frame at 0.
+    width, height : pixels, after rotation.
+    rotation_deg : clockwise rotation from the stored to the shown picture: 0, 90, 180 or 270.
+    nominal_fps : frames per second that the container announces (0 where it announces none).
+    codec : name of the video codec.
+    source_sha256 : hash of the file's bytes.
+    undecodable_frames : packets or frames that could not be decoded and are missing.
+    """
+
+    kind: ClassVar[str] = "video"
+
+    timestamps_s: np.ndarray
+    width: int
+    height: int
+    rotation_deg: int
+    nominal_fps: float
+    codec: str
+    source_sha256: str
+    undecodable_frames: int
+
+    def __post_init__(self) -> None:
+        require_shape("VideoInfo", "timestamps_s", self.timestamps_s, (None,))
+        if (np.diff(self.timestamps_s) <= 0).any():
+            raise ValueError("VideoInfo.timestamps_s must increase strictly")
+
+    def __len__(self) -> int:
+        return len(self.timestamps_s)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second from the timestamps; the nominal rate, else 30, for a single frame."""
+        if len(self) < 2:
+            return self.nominal_fps or 30.0
+        return float(1 / np.median(np.diff(self.timestamps_s)))
+
+
+@dataclass(frozen=True)
+class Detections(Artifact):
+    """People found in single frames (`detections.npz`).
+
+    Attributes
+    ----------
+    frame : (N,) int64 index into the video's frames, not decreasing.
+    box_px : (N, 4) float32 x1, y1, x2, y2 in pixels.
+    score : (N,) float32 confidence in the person, 0 to 1.
+    keypoints_px : (N, J, 2) float32, NaN where a keypoint was not given.
+    keypoint_score : (N, J) float32, 0 to 1.
+    skeleton : the order of the J keypoints.
+    detector : registry name of the detector.
+    weights_sha256 : hash of its weights.
+    """
+
+    kind: ClassVar[str] = "detections"
+
+    frame: np.ndarray
+    box_px: np.ndarray
+    score: np.ndarray
+    keypoints_px: np.ndarray
+    keypoint_score: np.ndarray
+    skeleton: Skeleton
+    detector: str
+    weights_sha256: str
+
+    def __post_init__(self) -> None:
+        rows, joints = len(self.frame), len(self.skeleton)
+        require_shape("Detections", "frame", self.frame, (None,))
+        require_shape("Detections", "box_px", self.box_px, (rows, 4))
+        require_shape("Detections", "score", self.score, (rows,))
+        require_shape("Detections", "keypoints_px", self.keypoints_px, (rows, joints, 2))
+        require_shape("Detections", "keypoint_score", self.keypoint_score, (rows, joints))
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+@dataclass(frozen=True)
+class Tracks(Artifact):
+    """Keypoints with identities over time (`tracks.npz`), sorted by person, then frame; a person's frames are unique.
+
+    Attributes
+    ----------
+    person_id : (R,) int64, 0 for the person seen longest, and so on.
+    frame : (R,) int64 index into the video's frames.
+    keypoints_px : (R, J, 2) float32.
+    keypoint_score : (R, J) float32, 0 where filled in.
+    observed : (R, J) bool, False where the position was filled in.
+    swapped : (R, J) bool, True where the detector had left and right exchanged and this was undone.
+    skeleton : the order of the J keypoints.
+    """
+
+    kind: ClassVar[str] = "tracks"
+
+    person_id: np.ndarray
+    frame: np.ndarray
+    keypoints_px: np.ndarray
+    keypoint_score: np.ndarray
+    observed: np.ndarray
+    swapped: np.ndarray
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        rows, joints = len(self.person_id), len(self.skeleton)
+        require_shape("Tracks", "frame", self.frame, (rows,))
+        require_shape("Tracks", "keypoints_px", self.keypoints_px, (rows, joints, 2))
+        for name in ("keypoint_score", "observed", "swapped"):
+            require_shape("Tracks", name, getattr(self, name), (rows, joints))
+
+    def __len__(self) -> int:
+        return len(self.person_id)
+
+    def people(self) -> list[int]:
+        """Identities in ascending order."""
+        return np.unique(self.person_id).tolist()
+
+    def rows_of(self, person: int) -> np.ndarray:
+        """Indices of one person's rows, in the order of frames."""
+        return np.flatnonzero(self.person_id == person)
+
+
+@dataclass(frozen=True)
+class Poses3D(Artifact):
+    """People in 3D (`poses3d.npz`): the same rows as `Tracks`.
+
+    Attributes
+    ----------
+    person_id, frame : (R,) int64, as in `Tracks`.
+    timestamps_s : (R,) float64, time of each row.
+    positions_m : (R, J, 3) float32, joints relative to the root (the hip), camera axes, metres.
+    root_m : (R, 3) float32, the root in the camera frame, metres.
+    observed : (R,) bool, False where no keypoint of the row was observed.
+    world_from_camera : (4, 4) float64, camera frame to world frame (z up, metres).
+    up_source : where the world's up comes from: `camera`, `contacts` or `user`.
+    root_source : how the root was found, for example `trajectory+reprojection`.
+    intrinsics : the camera that was used.
+    intrinsics_source : `file`, `fov` or `assumed`.
+    weights : name and SHA-256 of the lifter's weights.
+    skeleton : the order of the J joints.
+    """
+
+    kind: ClassVar[str] = "poses3d"
+
+    person_id: np.ndarray
+    frame: np.ndarray
+    timestamps_s: np.ndarray
+    positions_m: np.ndarray
+    root_m: np.ndarray
+    observed: np.ndarray
+    world_from_camera: np.ndarray
+    up_source: str
+    root_source: str
+    intrinsics: Intrinsics
+    intrinsics_source: str
+    weights: str
+    skeleton: Skeleton
+
+    def __post_init__(self) -> None:
+        rows, joints = len(self.person_id), len(self.skeleton)
+        for name in ("frame", "timestamps_s", "observed"):
+            require_shape("Poses3D", name, getattr(self, name), (rows,))
+        require_shape("Poses3D", "positions_m", self.positions_m, (rows, joints, 3))
+        require_shape("Poses3D", "root_m", self.root_m, (rows, 3))
+        require_shape("Poses3D", "world_from_camera", self.world_from_camera, (4, 4))
+
+    def __len__(self) -> int:
+        return len(self.person_id)
+
+    def people(self) -> list[int]:
+        """Identities in ascending order."""
+        return np.unique(self.person_id).tolist()
+
+    def rows_of(self, person: int) -> np.ndarray:
+        """Indices of one person's rows, in the order of frames."""
+        return np.flatnonzero(self.person_id == person)
+
+    def camera_m(self) -> np.ndarray:
+        """(R, J, 3) joints in the camera frame, metres."""
+        return self.positions_m + self.root_m[:, None]
+
+    def world_m(self) -> np.ndarray:
+        """(R, J, 3) joints in the world frame (z up), metres."""
+        rotation, offset = self.world_from_camera[:3, :3], self.world_from_camera[:3, 3]
+        return (self.camera_m() @ rotation.T + offset).astype(np.float32)
