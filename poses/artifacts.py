@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Artifact:
             "key": np.array(key),
         }
         for field in fields(self):  # type: ignore[arg-type]
-            value: object = getattr(self, field.name)
+            value = getattr(self, field.name)
             if isinstance(value, Skeleton):
                 value = value.name
             elif isinstance(value, Intrinsics):
@@ -64,7 +64,7 @@ class Artifact:
                 f"{path}: expected {cls.kind} of format {FORMAT_VERSION}, got {kind} of format {version}",
                 "delete it and run again",
             )
-        values = {}
+        values: dict[str, Any] = {}
         for name in names:
             array = arrays[name]
             if name == "skeleton":
@@ -103,7 +103,7 @@ class VideoInfo(Artifact):
 
     Attributes
     ----------
-    timestamps_s : (T,) float64, presentation time of each decoded frame, strictly increasing, first frame at 0.
+    timestamps_s : (T,) float64, seconds since the video's first frame, one a decoded frame, strictly increasing.
     width, height : pixels, after rotation.
     rotation_deg : clockwise rotation from the stored to the shown picture: 0, 90, 180 or 270.
     nominal_fps : frames per second that the container announces (0 where it announces none).
