@@ -14,7 +14,7 @@ import numpy as np
 from poses.errors import InputError
 
 
-def write_atomically(path: str | Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
     """Call `write(stream)` on a temporary file beside `path`, fsync it, and rename it to `path`.
 
     A reader sees the old file or the new one, never a part. `InputError` names the file when the disk is full or

@@ -1,0 +1,106 @@
+"""Lifter weights on disk: safetensors with a card, JSON in the file's metadata, that says what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from lifting.canonical import REFERENCE_FOCAL
+from lifting.model import Architecture, TemporalModel
+from poses import InputError, UsageError
+from poses.archive import write_atomically
+from poses.options import options_from_mapping
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a weights file is, what it expects and what it was measured to do."""
+
+    name: str
+    summary: str
+    licence: str
+    trained_on: str
+    position: Architecture
+    trajectory: Architecture
+    input_skeleton: str = "coco17"
+    output_skeleton: str = "h36m17"
+    normalisation: str = "canonical"
+    reference_focal: float = REFERENCE_FOCAL
+    rate_hz: float = 50.0
+    measured: dict[str, float] = field(default_factory=dict)
+
+
+def save_weights(path: str | Path, card: Card, position: TemporalModel, trajectory: TemporalModel) -> None:
+    """Write both networks in half precision with their card, atomically."""
+    tensors: dict[str, Tensor] = {}
+    for prefix, model in (("position", position), ("trajectory", trajectory)):
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point():
+                tensors[f"{prefix}.{name}"] = tensor.detach().cpu().half().contiguous()
+    metadata = {"card": json.dumps(dataclasses.asdict(card), sort_keys=True)}
+    data = save(tensors, metadata)
+    write_atomically(path, lambda stream: stream.write(data))
+
+
+def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, str]:
+    """(card, position network, trajectory network, SHA-256 of the file); the networks are float32, in eval mode.
+
+    `InputError` names the file and what is wrong: not safetensors, no card, a card this version cannot serve, or
+    tensors that do not fit the card's architecture.
+    """
+    path = Path(path)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with safe_open(path, framework="pt") as archive:
+            metadata: dict[str, Any] = archive.metadata() or {}
+            tensors = {name: archive.get_tensor(name).float() for name in archive.keys()}  # noqa: SIM118
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the lifter's weights ({error.strerror or error})") from None
+    except SafetensorError as error:
+        raise InputError(f"{path}: expected a safetensors file with a card ({error})", "see docs/lifting.md") from None
+    if "card" not in metadata:
+        raise InputError(f"{path}: holds tensors but no card", "see docs/lifting.md for files that can be used")
+    try:
+        card = options_from_mapping(Card, json.loads(metadata["card"]), f"{path}: card")
+    except (UsageError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: the card cannot be read ({error})") from None
+    if card.normalisation != "canonical" or card.reference_focal != REFERENCE_FOCAL:
+        raise InputError(
+            f"{path}: wants {card.normalisation} keypoints at reference focal length {card.reference_focal:g}, "
+            f"this version gives canonical ones at {REFERENCE_FOCAL:g}"
+        )
+    position = _fill(path, "position", card.position, tensors)
+    trajectory = _fill(path, "trajectory", card.trajectory, tensors)
+    return card, position, trajectory, digest
+
+
+def _fill(path: Path, prefix: str, architecture: Architecture, tensors: dict[str, Tensor]) -> TemporalModel:
+    model = TemporalModel(architecture)
+    own = {name.removeprefix(f"{prefix}."): t for name, t in tensors.items() if name.startswith(f"{prefix}.")}
+    wanted = {name: t for name, t in model.state_dict().items() if t.is_floating_point()}
+    wrong = sorted(
+        {n for n in own.keys() ^ wanted.keys()}
+        | {n for n in own.keys() & wanted.keys() if own[n].shape != wanted[n].shape}
+    )
+    if wrong:
+        raise InputError(
+            f"{path}: {len(wrong)} tensors of the {prefix} network do not fit its card, for example {wrong[0]}"
+        )
+    model.load_state_dict(own, strict=False)
+    return model.eval()
+
+
+def model_from(architecture: Architecture, seed: int) -> TemporalModel:
+    """A freshly initialised network; the same seed gives the same weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return TemporalModel(architecture)

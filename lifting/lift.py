@@ -1,0 +1,124 @@
+"""From 2D tracks to 3D people: canonical coordinates, regular time, the networks, the root, and back to the frames.
+
+Shape letters: T frames of the video, R rows, S samples on the lifter's time grid, J joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical
+from lifting.lifter import Lifter
+from lifting.root import refine_root
+from poses import Intrinsics, Poses3D, Skeleton, Tracks, UsageError
+
+
+@dataclass(frozen=True)
+class LiftOptions:
+    """Options of the lift stage."""
+
+    flip: bool = field(default=True, metadata={"help": "average with the lifted mirror image (slower, more accurate)"})
+    refine_root: bool = field(
+        default=True, metadata={"help": "move the root so that the 3D joints fall on the 2D keypoints"}
+    )
+
+
+def lift(
+    tracks: Tracks,
+    timestamps_s: np.ndarray,
+    intrinsics: Intrinsics,
+    intrinsics_source: str,
+    lifter: Lifter,
+    options: LiftOptions | None = None,
+) -> Poses3D:
+    """Lift every person of `tracks`, whose frames are at `timestamps_s` (T,).
+
+    `UsageError` when the tracks' skeleton is not the one that the lifter was trained for. The world is the camera
+    turned upright until `lifting.ground.ground` refines it.
+    """
+    options = options or LiftOptions()
+    if tracks.skeleton.name != lifter.input_skeleton.name:
+        raise UsageError(
+            f"lifter {lifter.card.name} takes {lifter.input_skeleton.name} keypoints, these are {tracks.skeleton.name}",
+            "choose another --detector or --lifter",
+        )
+    rows, joints = len(tracks), len(lifter.output_skeleton)
+    positions = np.zeros((rows, joints, 3), np.float32)
+    root = np.zeros((rows, 3), np.float32)
+    times = timestamps_s[tracks.frame] if rows else np.zeros(0)
+    for segment in unbroken_segments(tracks):
+        positions[segment], root[segment] = _lift_segment(
+            to_canonical(tracks.keypoints_px[segment], intrinsics),
+            np.where(tracks.observed[segment], tracks.keypoint_score[segment], 0.0),
+            times[segment],
+            lifter,
+            options,
+        )
+    return Poses3D(
+        person_id=tracks.person_id,
+        frame=tracks.frame,
+        timestamps_s=times,
+        positions_m=positions,
+        root_m=root,
+        observed=tracks.observed.any(axis=1),
+        world_from_camera=CAMERA_UPRIGHT,
+        up_source="camera",
+        root_source="trajectory+reprojection" if options.refine_root else "trajectory",
+        intrinsics=intrinsics,
+        intrinsics_source=intrinsics_source,
+        weights=lifter.label,
+        skeleton=lifter.output_skeleton,
+    )
+
+
+CAMERA_UPRIGHT = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+"""Camera axes (x right, y down, z forward) to world axes (x right, y forward, z up): a level camera at the origin."""
+
+
+def unbroken_segments(tracks: Tracks) -> list[np.ndarray]:
+    """Rows of each person, cut where frames are missing: each segment is one person in consecutive frames."""
+    segments: list[np.ndarray] = []
+    for person in tracks.people():
+        rows = tracks.rows_of(person)
+        segments += np.split(rows, np.flatnonzero(np.diff(tracks.frame[rows]) != 1) + 1)
+    return segments
+
+
+def _lift_segment(
+    keypoints: np.ndarray, scores: np.ndarray, times_s: np.ndarray, lifter: Lifter, options: LiftOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """Canonical keypoints (T, J, 2) at `times_s` to joints (T, J_out, 3) and root (T, 3)."""
+    keypoints = fill_unseen_joints(keypoints, lifter.input_skeleton)
+    grid_s = regular_times(times_s, lifter.card.rate_hz)
+    regular = resample(keypoints, times_s, grid_s)
+    positions, root = lifter(regular, options.flip)
+    if options.refine_root:
+        weights = np.stack([np.interp(grid_s, times_s, column) for column in scores.T], axis=1)
+        root = refine_root(root, positions, regular / REFERENCE_FOCAL, weights)
+    return resample(positions, grid_s, times_s).astype(np.float32), resample(root, grid_s, times_s).astype(np.float32)
+
+
+def fill_unseen_joints(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Give joints that were never seen (NaN) the place of the nearest seen joint up the tree, else the middle of all.
+
+    The network needs a number for every joint; one on the body disturbs it least.
+    """
+    filled = keypoints.copy()
+    known = np.isfinite(keypoints).all(axis=-1)
+    seen = known.any(axis=1)
+    total = np.where(known[..., None], keypoints, 0.0).sum(axis=1)
+    middle = total / np.maximum(known.sum(axis=1), 1)[:, None]
+    if not seen.all():
+        at = np.arange(len(keypoints))
+        middle = np.stack([np.interp(at, at[seen], m[seen]) if seen.any() else m * 0 for m in middle.T], axis=1)
+    for joint in range(len(skeleton)):
+        ancestor = joint
+        missing = ~known[:, joint]
+        while missing.any() and (ancestor := skeleton.parents[ancestor]) >= 0:
+            take = missing & known[:, ancestor]
+            filled[take, joint] = keypoints[take, ancestor]
+            missing &= ~take
+        filled[missing, joint] = middle[missing]
+    return filled

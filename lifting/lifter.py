@@ -1,0 +1,69 @@
+"""A pose network and its trajectory twin, loaded from a bundled or a user's weights file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from lifting.card import Card, load_weights
+from lifting.inference import predict
+from lifting.model import TemporalModel
+from poses import UsageError, get_skeleton
+
+log = logging.getLogger(__name__)
+
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+
+
+def lifter_names() -> list[str]:
+    """Names of the bundled weights."""
+    return sorted(path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors"))
+
+
+class Lifter:
+    """Lifts canonical keypoints at `card.rate_hz` to root-relative joints and the root's place.
+
+    Attributes
+    ----------
+    card : what the weights are and expect.
+    label : name and SHA-256, as results record them.
+    weights_sha256 : hash of the weights file.
+    """
+
+    def __init__(
+        self, card: Card, position: TemporalModel, trajectory: TemporalModel, sha256: str, device: str
+    ) -> None:
+        self.card = card
+        self.weights_sha256 = sha256
+        self.label = f"{card.name} sha256:{sha256}"
+        self.input_skeleton = get_skeleton(card.input_skeleton)
+        self.output_skeleton = get_skeleton(card.output_skeleton)
+        self.device = device
+        self._position = position.to(device)
+        self._trajectory = trajectory.to(device)
+
+    @classmethod
+    def load(cls, name_or_path: str, device: str = "cpu") -> Lifter:
+        """Bundled weights by name, or a file by path. `UsageError` lists the names, `InputError` says what is wrong."""
+        path = WEIGHTS_FOLDER / f"{name_or_path}.safetensors"
+        if name_or_path not in lifter_names():
+            path = Path(name_or_path)
+            if not path.is_file():
+                raise UsageError(
+                    f"lifter {name_or_path!r} is neither a bundled one nor a file",
+                    f"bundled: {', '.join(lifter_names())}",
+                )
+        card, position, trajectory, sha256 = load_weights(path)
+        log.debug("lifter %s from %s", card.name, path)
+        return cls(card, position, trajectory, sha256, device)
+
+    def __call__(self, keypoints: np.ndarray, flip: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Canonical keypoints (T, J_in, 2) to joints (T, J_out, 3) relative to the root and root (T, 3), metres."""
+        into = self.input_skeleton.mirror
+        pose_mirror = (into, self.output_skeleton.mirror) if flip else None
+        root_mirror = (into, np.array([0])) if flip else None
+        positions = predict(self._position, keypoints, pose_mirror, self.device)
+        root = predict(self._trajectory, keypoints, root_mirror, self.device)
+        return positions - positions[:, :1], root[:, 0]

@@ -1,0 +1,46 @@
+"""The errors that the field reports. Shapes: (..., T, J, 3) predicted and target joints in metres; results in metres.
+
+Protocol names as in Pavllo et al., section 5.1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def mpjpe(predicted: np.ndarray, target: np.ndarray) -> float:
+    """Mean per-joint position error, protocol 1."""
+    return float(np.linalg.norm(predicted - target, axis=-1).mean())
+
+
+def p_mpjpe(predicted: np.ndarray, target: np.ndarray) -> float:
+    """MPJPE after the best rigid motion and scale of each frame (Procrustes; Umeyama, PAMI 1991), protocol 2."""
+    shape = predicted.shape[-2:]
+    x, y = (a.reshape(-1, *shape).astype(np.float64) for a in (predicted, target))
+    x_mean, y_mean = x.mean(1, keepdims=True), y.mean(1, keepdims=True)
+    x0, y0 = x - x_mean, y - y_mean
+    u, s, vt = np.linalg.svd(np.swapaxes(y0, 1, 2) @ x0)
+    sign = np.sign(np.linalg.det(u @ vt))
+    s[:, -1] *= sign
+    u[:, :, -1] *= sign[:, None]
+    rotation = u @ vt
+    scale = s.sum(1) / np.maximum((x0**2).sum((1, 2)), 1e-12)
+    aligned = scale[:, None, None] * (x0 @ np.swapaxes(rotation, 1, 2)) + y_mean
+    return float(np.linalg.norm(aligned - y, axis=-1).mean())
+
+
+def n_mpjpe(predicted: np.ndarray, target: np.ndarray) -> float:
+    """MPJPE after the best scale of each frame (Rhodin et al., CVPR 2018), protocol 3."""
+    dot = (predicted * target).sum((-1, -2), keepdims=True)
+    norm = (predicted**2).sum((-1, -2), keepdims=True)
+    return mpjpe(predicted * dot / np.maximum(norm, 1e-12), target)
+
+
+def mpjve(predicted: np.ndarray, target: np.ndarray) -> float:
+    """Mean per-joint velocity error: MPJPE of the first differences in time, metres a frame."""
+    return mpjpe(np.diff(predicted, axis=-3), np.diff(target, axis=-3))
+
+
+def root_error_ratio(predicted: np.ndarray, target: np.ndarray) -> float:
+    """Mean distance between predicted and true root (..., 3), as a fraction of the true distance from the camera."""
+    return float((np.linalg.norm(predicted - target, axis=-1) / np.linalg.norm(target, axis=-1)).mean())

@@ -1,0 +1,107 @@
+"""The network of Pavllo et al., CVPR 2019, section 3: dilated temporal convolutions over 2D keypoint sequences.
+
+Shape letters: B batch, T frames, J joints, C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What determines the shape of a `TemporalModel`.
+
+    Attributes
+    ----------
+    input_joints, output_joints : number of 2D keypoints in and of 3D joints out (1 for the trajectory).
+    filter_widths : width of each temporal convolution; block i is dilated by the product of the widths before it.
+    channels : C of every hidden layer.
+    dropout : probability of dropping an activation while training.
+    causal : whether only frames up to the present one are seen.
+    """
+
+    input_joints: int
+    output_joints: int
+    filter_widths: tuple[int, ...] = (3, 3, 3, 3)
+    channels: int = 1024
+    dropout: float = 0.25
+    causal: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
+            raise ValueError(f"filter widths must be odd and positive, got {self.filter_widths}")
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames of input that one frame of output depends on."""
+        return math.prod(self.filter_widths)
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        """Frames to repeat before the first and after the last one so that T frames give T poses."""
+        around = self.receptive_field - 1
+        return (around, 0) if self.causal else (around // 2, around // 2)
+
+
+class TemporalModel(nn.Module):
+    """2D keypoints (B, T, J_in, 2) to 3D joints (B, T - receptive field + 1, J_out, 3); convolutions are unpadded.
+
+    Section 3 of the paper: an expanding convolution, then for each further filter width a residual block of a dilated
+    convolution and a 1x1 convolution, each with batch norm, ReLU and dropout, and a last 1x1 convolution. Residuals
+    are cut to the frames that remain. Parameter names are those of the authors' checkpoints.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        channels = architecture.channels
+        first, *others = architecture.filter_widths
+        self.expand_conv = nn.Conv1d(architecture.input_joints * 2, channels, first, bias=False)
+        self.expand_bn = nn.BatchNorm1d(channels)
+        convolutions: list[nn.Module] = []
+        dilation = first
+        for width in others:
+            convolutions += [
+                nn.Conv1d(channels, channels, width, dilation=dilation, bias=False),
+                nn.Conv1d(channels, channels, 1, bias=False),
+            ]
+            dilation *= width
+        self.layers_conv = nn.ModuleList(convolutions)
+        self.layers_bn = nn.ModuleList(nn.BatchNorm1d(channels) for _ in convolutions)
+        self.drop = nn.Dropout(architecture.dropout)
+        self.shrink = nn.Conv1d(channels, architecture.output_joints * 3, 1)
+
+    def set_batch_norm_momentum(self, momentum: float) -> None:
+        """Set the weight of a new batch in every running mean and variance (decays while training, section 5.3)."""
+        for layer in (self.expand_bn, *self.layers_bn):
+            layer.momentum = momentum
+
+    def forward(self, keypoints: Tensor) -> Tensor:
+        """(B, T, J_in, 2) to (B, T - receptive field + 1, J_out, 3). `ValueError` if it does not fit."""
+        setup = self.architecture
+        if keypoints.ndim != 4 or keypoints.shape[2:] != (setup.input_joints, 2):
+            raise ValueError(
+                f"expected keypoints of shape (B, T, {setup.input_joints}, 2), got {tuple(keypoints.shape)}"
+            )
+        if keypoints.shape[1] < setup.receptive_field:
+            raise ValueError(
+                f"{keypoints.shape[1]} frames are fewer than the receptive field of {setup.receptive_field}"
+            )
+        x = keypoints.flatten(2).transpose(1, 2)
+        x = self.drop(torch.relu(self.expand_bn(self.expand_conv(x))))
+        dilation = setup.filter_widths[0]
+        for block, width in enumerate(setup.filter_widths[1:]):
+            lost = (width - 1) * dilation
+            before = lost if setup.causal else lost // 2
+            residual = x[:, :, before : x.shape[2] - (lost - before)]
+            for layer in (2 * block, 2 * block + 1):
+                x = self.drop(torch.relu(self.layers_bn[layer](self.layers_conv[layer](x))))
+            x = residual + x
+            dilation *= width
+        x = self.shrink(x).transpose(1, 2)
+        return x.reshape(x.shape[0], x.shape[1], setup.output_joints, 3)
