@@ -33,7 +33,7 @@ class Card:
     trajectory: Architecture
     input_skeleton: str = "coco17"
     output_skeleton: str = "h36m17"
-    normalisation: str = "canonical"
+    normalisation: str = "person"
     reference_focal: float = REFERENCE_FOCAL
     rate_hz: float = 50.0
     measured: dict[str, float] = field(default_factory=dict)
@@ -73,10 +73,10 @@ def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, 
         card = options_from_mapping(Card, json.loads(metadata["card"]), f"{path}: card")
     except (UsageError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: the card cannot be read ({error})") from None
-    if card.normalisation != "canonical" or card.reference_focal != REFERENCE_FOCAL:
+    if card.normalisation != "person" or card.reference_focal != REFERENCE_FOCAL:
         raise InputError(
             f"{path}: wants {card.normalisation} keypoints at reference focal length {card.reference_focal:g}, "
-            f"this version gives canonical ones at {REFERENCE_FOCAL:g}"
+            f"this version gives person-centred ones at {REFERENCE_FOCAL:g}"
         )
     position = _fill(path, "position", card.position, tensors)
     trajectory = _fill(path, "trajectory", card.trajectory, tensors)

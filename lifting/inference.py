@@ -16,25 +16,25 @@ CHUNK_FRAMES = 2048
 
 def predict(
     model: TemporalModel,
-    keypoints: np.ndarray,
+    points: Tensor,
     mirror: tuple[np.ndarray, np.ndarray] | None = None,
     device: str = "cpu",
-) -> np.ndarray:
-    """Lift one sequence of canonical keypoints (T, J_in, 2) to (T, J_out, 3) float32.
+) -> Tensor:
+    """Run the network over one sequence of points (T, J_in, 2): (T, J_out, 3) float32 on the CPU.
 
     Both ends are padded by repeating the first and the last frame (section 3). With `mirror`, which joint takes each
     joint's place in the input's and in the output's mirror image, the result is averaged with that of the mirrored
     input, mirrored back (test-time flip augmentation, section 5.3).
     """
     before, after = model.architecture.padding
-    x = torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32)).to(device)
+    x = points.to(device)
     x = torch.cat([x[:1].expand(before, -1, -1), x, x[-1:].expand(after, -1, -1)])
     outputs = []
     with torch.inference_mode():
-        for first in range(0, len(keypoints), CHUNK_FRAMES):
+        for first in range(0, len(points), CHUNK_FRAMES):
             window = x[first : first + CHUNK_FRAMES + before + after]
             outputs.append(model(window[None])[0] if mirror is None else _with_flip(model, window, *mirror))
-    return torch.cat(outputs).float().cpu().numpy()
+    return torch.cat(outputs).float().cpu()
 
 
 def _with_flip(model: TemporalModel, window: Tensor, mirror_in: np.ndarray, mirror_out: np.ndarray) -> Tensor:

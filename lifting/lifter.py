@@ -6,10 +6,12 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from lifting.card import Card, load_weights
 from lifting.inference import predict
 from lifting.model import TemporalModel
+from lifting.person_frame import EXTRA_POINTS, normalise
 from poses import UsageError, get_skeleton
 
 log = logging.getLogger(__name__)
@@ -61,9 +63,11 @@ class Lifter:
 
     def __call__(self, keypoints: np.ndarray, flip: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Canonical keypoints (T, J_in, 2) to joints (T, J_out, 3) relative to the root and root (T, 3), metres."""
-        into = self.input_skeleton.mirror
+        points, frame = normalise(torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32)))
+        into = np.concatenate([self.input_skeleton.mirror, len(self.input_skeleton) + np.arange(EXTRA_POINTS)])
         pose_mirror = (into, self.output_skeleton.mirror) if flip else None
         root_mirror = (into, np.array([0])) if flip else None
-        positions = predict(self._position, keypoints, pose_mirror, self.device)
-        root = predict(self._trajectory, keypoints, root_mirror, self.device)
-        return positions - positions[:, :1], root[:, 0]
+        answer = predict(self._position, points, pose_mirror, self.device)
+        root_answer = predict(self._trajectory, points, root_mirror, self.device)
+        positions = frame.positions_to_camera(answer)
+        return (positions - positions[:, :1]).numpy(), frame.root_to_camera(root_answer)[:, 0].numpy()

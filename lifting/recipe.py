@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lifting.data.keypoint_noise import KeypointNoise
 from lifting.data.virtual_cameras import CameraRange
 from lifting.model import Architecture
+from lifting.person_frame import EXTRA_POINTS
 from poses import COCO17, H36M17
 
 
@@ -44,7 +45,8 @@ class Recipe:
         """Of the pose network and of its twin for the trajectory."""
 
         def architecture(joints_out: int, channels: int) -> Architecture:
-            return Architecture(len(COCO17), joints_out, self.filter_widths, channels, self.dropout, self.causal)
+            points = len(COCO17) + EXTRA_POINTS
+            return Architecture(points, joints_out, self.filter_widths, channels, self.dropout, self.causal)
 
         return (
             architecture(len(H36M17), self.position_channels),

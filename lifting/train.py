@@ -26,6 +26,7 @@ from lifting.evaluate import evaluate_clips, format_table
 from lifting.lifter import Lifter
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
+from lifting.person_frame import normalise
 from lifting.recipe import Recipe
 from poses import InputError, UserError
 from poses.archive import write_atomically
@@ -110,8 +111,9 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     for group in run.optimiser.param_groups:
         group["lr"] = rate
     before, after = run.position.architecture.padding
-    keypoints = batch.keypoints.to(device)
-    inner = slice(before, keypoints.shape[1] - after)
+    points, frame = normalise(batch.keypoints.to(device))
+    inner = slice(before, points.shape[1] - after)
+    frame = frame.inner(inner)
     positions, root = batch.positions_m[:, inner].to(device), batch.root_m[:, inner].to(device)
     for model in (run.position, run.trajectory):
         model.train()
@@ -119,10 +121,11 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     # Dropout too depends on the step alone, so that an interrupted run ends in the same weights.
     torch.manual_seed(recipe.seed * 1_000_003 + run.step)
     with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
-        predicted, predicted_root = run.position(keypoints), run.trajectory(keypoints)
-    pose = mpjpe_loss(predicted.float(), positions)
-    velocity = velocity_loss(predicted.float(), positions)
-    trajectory = wmpjpe_loss(predicted_root.float(), root)
+        answer, root_answer = run.position(points), run.trajectory(points)
+    predicted = frame.positions_to_camera(answer.float())
+    pose = mpjpe_loss(predicted, positions)
+    velocity = velocity_loss(predicted, positions)
+    trajectory = wmpjpe_loss(frame.root_to_camera(root_answer.float()), root)
     run.optimiser.zero_grad(set_to_none=True)
     (pose + recipe.velocity_weight * velocity + trajectory).backward()
     run.optimiser.step()
