@@ -27,8 +27,8 @@ class Recipe:
     trajectory_channels: int = field(default=256, metadata={"help": "width of the trajectory network"})
     dropout: float = field(default=0.1, metadata={"help": "dropout of both networks"})
     steps: int = field(default=8000, metadata={"help": "optimiser steps"})
-    sequences: int = field(default=48, metadata={"help": "sequences a step"})
-    frames_out: int = field(default=100, metadata={"help": "consecutive frames of output of each sequence"})
+    sequences: int = field(default=512, metadata={"help": "different sequences a step"})
+    frames_out: int = field(default=2, metadata={"help": "consecutive frames of output of each; two give a velocity"})
     learning_rate: float = field(default=1e-3, metadata={"help": "at the first step"})
     learning_rate_end: float = field(
         default=1.65e-5, metadata={"help": "at the last; the paper's 0.95^80 of the first"}

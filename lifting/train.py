@@ -110,10 +110,12 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     rate, momentum = schedule(recipe, run.step)
     for group in run.optimiser.param_groups:
         group["lr"] = rate
-    before, after = run.position.architecture.padding
+    architecture = run.position.architecture
     points, frame = normalise(batch.keypoints.to(device))
-    inner = slice(before, points.shape[1] - after)
+    before = architecture.padding[0]
+    inner = slice(before, before + recipe.frames_out)
     frame = frame.inner(inner)
+    windows = torch.cat([points[:, i : i + architecture.receptive_field] for i in range(recipe.frames_out)])
     positions, root = batch.positions_m[:, inner].to(device), batch.root_m[:, inner].to(device)
     for model in (run.position, run.trajectory):
         model.train()
@@ -121,7 +123,10 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     # Dropout too depends on the step alone, so that an interrupted run ends in the same weights.
     torch.manual_seed(recipe.seed * 1_000_003 + run.step)
     with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
-        answer, root_answer = run.position(points), run.trajectory(points)
+        answer, root_answer = (
+            torch.cat(model.forward_single(windows).chunk(recipe.frames_out), dim=1)
+            for model in (run.position, run.trajectory)
+        )
     predicted = frame.positions_to_camera(answer.float())
     pose = mpjpe_loss(predicted, positions)
     velocity = velocity_loss(predicted, positions)
