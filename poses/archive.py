@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO
@@ -45,23 +47,34 @@ def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
     for name, array in plain.items():
         if array.dtype.hasobject:
             raise TypeError(f"{path}: array {name!r} holds Python objects, which artifacts never do")
-    write_atomically(path, lambda stream: np.savez_compressed(stream, **plain))
+    # Through memory: a zip file that meets a full disk complains a second time, on stderr, when it is collected.
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **plain)
+    write_atomically(path, lambda stream: stream.write(archive.getbuffer()))
 
 
 def read_npz(path: str | Path, required: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """Read every array of an npz without unpickling; `InputError` names the file and what is missing."""
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("a single array")
+        with archive:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not a readable npz archive ({error})", "delete it and run again") from None
+    require_arrays(path, arrays, required)
+    return arrays
+
+
+def require_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], required: Iterable[str]) -> None:
+    """`InputError` that names the file and those of the required arrays that it lacks."""
     missing = [name for name in required if name not in arrays]
     if missing:
         raise InputError(
             f"{path}: lacks {', '.join(missing)} (it holds {', '.join(sorted(arrays)) or 'nothing'})",
             "delete it and run again",
         )
-    return arrays

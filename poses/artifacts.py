@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from poses.archive import read_npz, write_npz
+from poses.archive import read_npz, require_arrays, write_npz
 from poses.camera import Intrinsics
-from poses.errors import InputError
+from poses.errors import InputError, UsageError
 from poses.skeleton import Skeleton, get_skeleton
 
 FORMAT_VERSION = 1
@@ -56,26 +56,17 @@ class Artifact:
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read what `save` wrote. `InputError` for another kind, version or shape, naming the file."""
-        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        arrays = read_npz(path, required=["kind", "format_version", *names])
-        kind, version = str(arrays["kind"]), int(arrays["format_version"])
-        if (kind, version) != (cls.kind, FORMAT_VERSION):
+        arrays = read_npz(path, required=["kind", "format_version"])
+        found = f"{arrays['kind']} of format {arrays['format_version']}"
+        if found != f"{cls.kind} of format {FORMAT_VERSION}":
             raise InputError(
-                f"{path}: expected {cls.kind} of format {FORMAT_VERSION}, got {kind} of format {version}",
-                "delete it and run again",
+                f"{path}: expected {cls.kind} of format {FORMAT_VERSION}, got {found}", "delete it and run again"
             )
-        values: dict[str, Any] = {}
-        for name in names:
-            array = arrays[name]
-            if name == "skeleton":
-                values[name] = get_skeleton(str(array))
-            elif name == "intrinsics":
-                values[name] = _intrinsics_from_vector(array)
-            else:
-                values[name] = array.item() if array.ndim == 0 else array
+        types = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+        require_arrays(path, arrays, types)
         try:
-            return cls(**values)
-        except ValueError as error:
+            return cls(**{name: _from_array(arrays[name], str(kind)) for name, kind in types.items()})
+        except (TypeError, ValueError, UsageError) as error:
             raise InputError(f"{path}: {error}", "delete it and run again") from None
 
 
@@ -87,12 +78,23 @@ def artifact_key(path: str | Path) -> str | None:
         return None
 
 
+def _from_array(array: np.ndarray, annotation: str) -> Any:
+    """The value of a field with that annotation (text, as they are not evaluated here) from its array in the file."""
+    if annotation == "np.ndarray":
+        return array
+    if annotation == "Skeleton":
+        return get_skeleton(str(array))
+    return _intrinsics_from_vector(array) if annotation == "Intrinsics" else array.item()
+
+
 def _intrinsics_to_vector(camera: Intrinsics) -> np.ndarray:
     head = [camera.fx, camera.fy, camera.cx, camera.cy, camera.width, camera.height]
     return np.array([*head, *camera.distortion], dtype=np.float64)
 
 
 def _intrinsics_from_vector(vector: np.ndarray) -> Intrinsics:
+    if vector.ndim != 1 or len(vector) < 6:
+        raise ValueError(f"intrinsics must have shape (at least 6), got {vector.shape}")
     fx, fy, cx, cy, width, height, *distortion = vector.tolist()
     return Intrinsics(fx, fy, cx, cy, int(width), int(height), tuple(distortion))
 
@@ -125,7 +127,7 @@ class VideoInfo(Artifact):
 
     def __post_init__(self) -> None:
         require_shape("VideoInfo", "timestamps_s", self.timestamps_s, (None,))
-        if (np.diff(self.timestamps_s) <= 0).any():
+        if not (np.diff(self.timestamps_s) > 0).all():
             raise ValueError("VideoInfo.timestamps_s must increase strictly")
 
     def __len__(self) -> int:
@@ -133,10 +135,10 @@ class VideoInfo(Artifact):
 
     @property
     def fps(self) -> float:
-        """Frames per second from the timestamps; the nominal rate, else 30, for a single frame."""
+        """Mean frames per second over the whole video; the nominal rate, else 30, for a single frame."""
         if len(self) < 2:
             return self.nominal_fps or 30.0
-        return float(1 / np.median(np.diff(self.timestamps_s)))
+        return float((len(self) - 1) / (self.timestamps_s[-1] - self.timestamps_s[0]))
 
 
 @dataclass(frozen=True)

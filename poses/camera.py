@@ -46,6 +46,8 @@ class Intrinsics:
     def __post_init__(self) -> None:
         if not (self.fx > 0 and self.fy > 0):
             raise ValueError(f"focal lengths must be positive, got fx={self.fx}, fy={self.fy}")
+        if not all(map(math.isfinite, (self.fx, self.fy, self.cx, self.cy, *self.distortion))):
+            raise ValueError("focal lengths, principal point and distortion must be finite numbers")
         if len(self.distortion) not in (0, 4, 5, 8):
             raise ValueError(
                 f"distortion takes 0, 4, 5 or 8 coefficients (k1 k2 p1 p2 k3 ...), got {len(self.distortion)}"
@@ -67,7 +69,8 @@ class Intrinsics:
         """
         path = Path(path)
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            # YAML contains JSON but for tabs between its tokens.
+            data = yaml.safe_load(path.read_text(encoding="utf-8").replace("\t", " "))
         except OSError as error:
             raise InputError(f"{path}: cannot read the camera file ({error.strerror})", "check --camera") from None
         except (yaml.YAMLError, UnicodeDecodeError):
@@ -88,6 +91,8 @@ class Intrinsics:
     @classmethod
     def _from_mapping(cls, data: dict[str, Any], width: int, height: int) -> Intrinsics:
         file_width, file_height = int(data.get("width", width)), int(data.get("height", height))
+        if file_width <= 0 or file_height <= 0:
+            raise ValueError(f"the picture's size must be positive, got {file_width}x{file_height}")
         scale = width / file_width
         if abs(height / file_height - scale) > 0.01 * scale:
             raise ValueError(
