@@ -1,0 +1,104 @@
+"""What a 2D keypoint detector takes and gives.
+
+Shape letters: P people in one frame, J joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from poses import Skeleton, UsageError
+from poses.artifacts import require_shape
+
+TILE_LAYOUTS = ("none", "coarse", "fine")
+
+
+@dataclass(frozen=True)
+class FrameDetections:
+    """The people found in one frame, best first.
+
+    Attributes
+    ----------
+    box_px : (P, 4) float32 x1, y1, x2, y2 in pixels of the frame.
+    score : (P,) float32 confidence in the person, 0 to 1.
+    keypoints_px : (P, J, 2) float32, NaN where a keypoint was not given. May lie outside of the frame.
+    keypoint_score : (P, J) float32, 0 to 1.
+    """
+
+    box_px: np.ndarray
+    score: np.ndarray
+    keypoints_px: np.ndarray
+    keypoint_score: np.ndarray
+
+    def __post_init__(self) -> None:
+        people, joints = self.keypoint_score.shape if self.keypoint_score.ndim == 2 else (len(self.score), None)
+        require_shape("FrameDetections", "box_px", self.box_px, (people, 4))
+        require_shape("FrameDetections", "score", self.score, (people,))
+        require_shape("FrameDetections", "keypoints_px", self.keypoints_px, (people, joints, 2))
+        require_shape("FrameDetections", "keypoint_score", self.keypoint_score, (people, joints))
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @classmethod
+    def empty(cls, joints: int) -> FrameDetections:
+        """A frame without people."""
+        shapes = ((0, 4), (0,), (0, joints, 2), (0, joints))
+        return cls(*(np.zeros(shape, np.float32) for shape in shapes))
+
+    def select(self, index: np.ndarray) -> FrameDetections:
+        """The people at `index`, in that order."""
+        return FrameDetections(
+            self.box_px[index], self.score[index], self.keypoints_px[index], self.keypoint_score[index]
+        )
+
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """What every detector understands; `UsageError` names a value that cannot be."""
+
+    min_score: float = field(default=0.5, metadata={"help": "drop people with a lower mean keypoint score (0 to 1)"})
+    max_people: int = field(default=10, metadata={"help": "keep at most this many people a frame, the best ones"})
+    tiles: str = field(
+        default="fine",
+        metadata={
+            "help": "search the whole frame only (none), or also overlapping squares of its short side (coarse) "
+            "or of 0.7 of it (fine): finds smaller people, costs time"
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_score <= 1:
+            raise UsageError(f"min_score must lie between 0 and 1, got {self.min_score}")
+        if self.max_people < 1:
+            raise UsageError(f"max_people must be at least 1, got {self.max_people}")
+        if self.tiles not in TILE_LAYOUTS:
+            raise UsageError(f"unknown tiles {self.tiles!r}", f"choose one of: {', '.join(TILE_LAYOUTS)}")
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Finds people and their keypoints in single frames.
+
+    Attributes
+    ----------
+    name : registry name.
+    skeleton : the order of the keypoints.
+    weights_sha256 : hash of everything but the options that can change what is found.
+    """
+
+    name: str
+    skeleton: Skeleton
+    weights_sha256: str
+
+    def detect(self, frames: Sequence[np.ndarray]) -> list[FrameDetections]:
+        """Find people in (H, W, 3) uint8 BGR frames of one size; a frame's result depends on that frame alone."""
+        ...
+
+    def close(self) -> None:
+        """Release what the detector holds; it cannot be used afterwards."""
+        ...
