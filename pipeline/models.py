@@ -1,0 +1,91 @@
+"""The detector and the lifter of a run: made once, on the device that was asked for, and used for every video."""
+
+from __future__ import annotations
+
+import logging
+import re
+from types import TracebackType
+from typing import Self
+
+from detectors.base import Detector
+from detectors.registry import create_detector
+from lifting.lifter import Lifter
+from pipeline.config import DEVICE_HELP, Config
+from poses import UsageError
+
+logger = logging.getLogger(__name__)
+
+
+def resolve_device(asked: str) -> str:
+    """`cpu` or `cuda:N`; only `auto` may choose the CPU. `UsageError` where what was asked is unknown or absent."""
+    if asked == "cpu":
+        return "cpu"
+    if asked != "auto" and not re.fullmatch(r"cuda(:\d+)?", asked):
+        raise UsageError(f"--device {asked}: no such kind of device", f"choose {DEVICE_HELP}")
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if asked == "auto":
+        return "cuda:0" if count else "cpu"
+    index = int(asked.partition(":")[2] or 0)
+    if index >= count:
+        found = f"{count} of them" if count else "none"
+        raise UsageError(
+            f"--device {asked}: this PyTorch ({torch.__version__}) finds {found} (CUDA devices count from 0)",
+            "use --device cpu, or install a CUDA build of PyTorch and a driver",
+        )
+    return f"cuda:{index}"
+
+
+class Models:
+    """Makes each model when it is first needed and keeps it; a context manager that closes them."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.device = resolve_device(config.device)
+        self.detector_device = self.device
+        self._detector: Detector | None = None
+        self._lifter: Lifter | None = None
+
+    def detector(self) -> Detector:
+        """The detector; `UsageError` lists the known names."""
+        if self._detector is None:
+            self._detector = self._make_detector()
+            if self._config.device == "auto":
+                logger.info("--device auto took %s", self.summary)
+        return self._detector
+
+    def _make_detector(self) -> Detector:
+        config = self._config
+        try:
+            return create_detector(config.detector, device=self.device, options=config.detect)
+        except UsageError:
+            # Only `auto` leaves the choice to us; a detector that runs on the CPU alone refuses every other device.
+            if self._config.device != "auto" or self.device == "cpu":
+                raise
+        self.detector_device = "cpu"
+        return create_detector(config.detector, device="cpu", options=config.detect)
+
+    @property
+    def summary(self) -> str:
+        """The device that was taken, or both where the detector's is another."""
+        if self.detector_device == self.device:
+            return self.device
+        return f"{self.device} for lifting and {self.detector_device} for detection"
+
+    def lifter(self) -> Lifter:
+        """The lifter; `UsageError` or `InputError` where its weights cannot be used."""
+        if self._lifter is None:
+            self._lifter = Lifter.load(self._config.lifter, device=self.device)
+        return self._lifter
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._detector is not None:
+            self._detector.close()
+            self._detector = None
+        self._lifter = None
