@@ -16,7 +16,8 @@ from torch import Tensor
 
 from lifting.canonical import REFERENCE_FOCAL
 from lifting.model import Architecture, TemporalModel
-from poses import InputError, UsageError
+from lifting.person_frame import EXTRA_POINTS
+from poses import COCO17, H36M17, InputError, UsageError
 from poses.archive import write_atomically
 from poses.options import options_from_mapping
 
@@ -78,9 +79,25 @@ def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, 
             f"{path}: wants {card.normalisation} keypoints at reference focal length {card.reference_focal:g}, "
             f"this version gives person-centred ones at {REFERENCE_FOCAL:g}"
         )
+    _require_served(path, card)
     position = _fill(path, "position", card.position, tensors)
     trajectory = _fill(path, "trajectory", card.trajectory, tensors)
     return card, position, trajectory, digest
+
+
+def _require_served(path: Path, card: Card) -> None:
+    """`InputError` unless the networks take and give the points that this version feeds and reads."""
+    points = len(COCO17) + EXTRA_POINTS
+    got = (
+        (card.input_skeleton, card.position.input_joints, card.trajectory.input_joints),
+        (card.output_skeleton, card.position.output_joints, card.trajectory.output_joints),
+    )
+    if got != ((COCO17.name, points, points), (H36M17.name, len(H36M17), 1)):
+        (taken, *into), (given, *out) = got
+        raise InputError(
+            f"{path}: takes {taken} as {into} points and gives {given} as {out} joints (pose, trajectory network), "
+            f"this version needs {COCO17.name} as {[points, points]} and {H36M17.name} as {[len(H36M17), 1]}"
+        )
 
 
 def _fill(path: Path, prefix: str, architecture: Architecture, tensors: dict[str, Tensor]) -> TemporalModel:

@@ -19,6 +19,7 @@ FEWEST_FOOTHOLDS = 6
 FOOTHOLD_NOISE_M = 0.06
 CAMERA_TILT_RAD = np.radians(12.0)
 LARGEST_TILT_RAD = np.radians(45.0)
+STARTING_TILTS = (-0.25, 0.0, 0.25)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def find_footholds(poses: Poses3D, up: np.ndarray) -> Footholds:
 def up_from_footholds(footholds: Footholds, camera_up: np.ndarray) -> np.ndarray | None:
     """The up that makes each person's footholds level, held near the camera's; None where they say too little.
 
-    Robust least squares (Cauchy weights) for a tilt (a, b) of the camera's up and one height a person, with the
+    Robust least squares (Cauchy's cost) for a tilt (a, b) of the camera's up and one height a person, with the
     camera's own up as a prior of `CAMERA_TILT_RAD`. A jump onto another level is an outlier, not a slope.
     """
     people = np.unique(footholds.person)
@@ -115,21 +116,31 @@ def up_from_footholds(footholds: Footholds, camera_up: np.ndarray) -> np.ndarray
     of_person = (footholds.person[:, None] == people[None]).astype(float)
     design = np.column_stack([footholds.places_m @ right, footholds.places_m @ ahead, -of_person])
     height = footholds.places_m @ up
-    prior = np.zeros(design.shape[1])
-    prior[:2] = 1 / np.tan(CAMERA_TILT_RAD) ** 2
-    weights = np.ones(len(height)) / FOOTHOLD_NOISE_M**2
-    solution = np.zeros(design.shape[1])
-    for person in range(len(people)):
-        solution[2 + person] = np.median(height[of_person[:, person] > 0])
-    for _ in range(20):
-        residual = (design @ solution + height) / FOOTHOLD_NOISE_M
-        weights = 1 / (1 + residual**2) / FOOTHOLD_NOISE_M**2
-        normal = design.T @ (weights[:, None] * design) + np.diag(prior + 1e-9)
-        solution = np.linalg.solve(normal, -design.T @ (weights * height))
-    deviation = np.sqrt(np.diag(np.linalg.inv(normal))[:2])
-    tilted = up + solution[0] * right + solution[1] * ahead
+    # The cost has several minima where some footholds lie on a box: the best of those found from several starts.
+    fits = [_fit_tilt(design, height, np.array([a, b])) for a in STARTING_TILTS for b in STARTING_TILTS]
+    _, tilt, deviation = min(fits, key=lambda fit: fit[0])
+    tilted = up + tilt[0] * right + tilt[1] * ahead
     tilted /= np.linalg.norm(tilted)
     told_much = deviation.min() < np.tan(CAMERA_TILT_RAD) / 2
     if not told_much or np.arccos(np.clip(tilted @ up, -1, 1)) > LARGEST_TILT_RAD:
         return None
     return tilted
+
+
+def _fit_tilt(design: np.ndarray, height: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Cost, tilt (2,) and its standard deviation (2,) by reweighted least squares from a starting tilt.
+
+    Rows of `design` (N, 2 + P) are a foothold's place across and ahead and minus one for its person.
+    """
+    prior = np.zeros(design.shape[1])
+    prior[:2] = 1 / np.tan(CAMERA_TILT_RAD) ** 2
+    levelled = height + design[:, :2] @ start
+    solution = np.concatenate([start, [np.median(levelled[column < 0]) for column in design[:, 2:].T]])
+    for _ in range(20):
+        residual = (design @ solution + height) / FOOTHOLD_NOISE_M
+        weights = 1 / (1 + residual**2) / FOOTHOLD_NOISE_M**2
+        normal = design.T @ (weights[:, None] * design) + np.diag(prior + 1e-9)
+        solution = np.linalg.solve(normal, -design.T @ (weights * height))
+    residual = (design @ solution + height) / FOOTHOLD_NOISE_M
+    cost = float(np.log1p(residual**2).sum() + (prior * solution**2).sum())
+    return cost, solution[:2], np.sqrt(np.diag(np.linalg.inv(normal))[:2])

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import logging
 import math
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -88,13 +89,14 @@ class Run:
         """Go on from a checkpoint; `InputError` when it belongs to another recipe."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
+            recipe, step = state["recipe"], state["step"]
+        except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
             raise InputError(f"{path}: not a readable checkpoint ({error})", "delete it to start again") from None
-        if state["recipe"] != json.dumps(dataclasses.asdict(self.recipe), sort_keys=True):
+        if recipe != json.dumps(dataclasses.asdict(self.recipe), sort_keys=True):
             raise InputError(f"{path}: the checkpoint belongs to another recipe", "delete it to start again")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.step = state["step"]
+        self.step = step
 
 
 def schedule(recipe: Recipe, step: int) -> tuple[float, float]:
@@ -149,8 +151,7 @@ def train(recipe: Recipe, clips: Clips, checkpoint: Path, device: str = "cpu", s
         log.info("going on from step %d of %s", run.step, checkpoint)
     sampler = WindowSampler(clips, recipe.archive_weights)
     curve = checkpoint.with_suffix(".csv")
-    if run.step == 0 or not curve.exists():
-        curve.write_text("step,mpjpe_mm,mpjve_mm,wmpjpe_ratio,steps_per_s\n", encoding="utf-8")
+    _start_curve(curve, run.step)
     recent: list[Tensor] = []
     saved = started = time.monotonic()
     while run.step < recipe.steps:
@@ -170,6 +171,17 @@ def train(recipe: Recipe, clips: Clips, checkpoint: Path, device: str = "cpu", s
     return run
 
 
+def _start_curve(curve: Path, step: int) -> None:
+    """Write the head of the curve, and of an older curve what lies before `step`, from where the run goes on."""
+    try:
+        rows = curve.read_text(encoding="utf-8").splitlines()[1:] if step and curve.exists() else []
+        kept = [row for row in rows if int(row.split(",")[0]) <= step]
+        head = "step,mpjpe_mm,mpjve_mm,wmpjpe_ratio,steps_per_s"
+        curve.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{curve}: cannot go on with this file ({error})", "choose another --checkpoint") from None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m lifting.train", description=__doc__)
@@ -184,6 +196,8 @@ def main(arguments: list[str] | None = None) -> int:
         recipe = options_from_mapping(Recipe, load_yaml(options.config), str(options.config))
         clips, held_out = split(load_archives(options.data, sorted(recipe.archive_weights)), recipe.held_out_share)
         log.info("%d clips to train on, %d held out", len(clips), len(held_out))
+        if not options.output.parent.is_dir():
+            raise InputError(f"{options.output}: there is no folder {options.output.parent}", "make it first")
         checkpoint = options.checkpoint or options.output.with_suffix(".checkpoint")
         run = train(recipe, clips, checkpoint, options.device)
         card = Card(
@@ -195,11 +209,13 @@ def main(arguments: list[str] | None = None) -> int:
             trajectory=run.trajectory.architecture,
         )
         save_weights(options.output, card, run.average_position, run.average_trajectory)
-        # Measured as saved, in half precision, then written again with the figures on the card.
-        results = evaluate_clips(Lifter.load(str(options.output)), held_out, recipe)
-        log.info("held-out clips:\n%s", format_table(results))
-        card = dataclasses.replace(card, measured={name: round(value, 2) for name, value in results["all"].items()})
-        save_weights(options.output, card, run.average_position, run.average_trajectory)
+        if len(held_out):
+            # Measured as saved, in half precision, then written again with the figures on the card.
+            results = evaluate_clips(Lifter.load(str(options.output)), held_out, recipe)
+            log.info("held-out clips:\n%s", format_table(results))
+            measured = {name: round(value, 2) for name, value in results["all"].items()}
+            card = dataclasses.replace(card, measured=measured)
+            save_weights(options.output, card, run.average_position, run.average_trajectory)
     except UserError as error:
         log.error("%s", error)
         return 1 if isinstance(error, InputError) else 2

@@ -137,7 +137,33 @@ H36M17 = Skeleton(
 )
 """The 17 joints of Human3.6M that the field reports on; the hip is the root, `neck` is the neck/nose."""
 
-SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO17, H36M17)}
+_HUMANEVA_PARENTS = (-1, 0, 1, 2, 3, 1, 5, 6, 0, 8, 9, 0, 11, 12, 1)
+
+HUMANEVA15 = Skeleton(
+    name="humaneva15",
+    joints=(
+        "hip",
+        "thorax",
+        "left_shoulder",
+        "left_elbow",
+        "left_wrist",
+        "right_shoulder",
+        "right_elbow",
+        "right_wrist",
+        "left_hip",
+        "left_knee",
+        "left_ankle",
+        "right_hip",
+        "right_knee",
+        "right_ankle",
+        "head",
+    ),
+    parents=_HUMANEVA_PARENTS,
+    limbs=tuple((j, p) for j, p in enumerate(_HUMANEVA_PARENTS) if p >= 0),
+)
+"""The 15 joints on which HumanEva-I is evaluated, in the order of the published archives; the pelvis is `hip`."""
+
+SKELETONS: dict[str, Skeleton] = {s.name: s for s in (COCO17, H36M17, HUMANEVA15)}
 
 
 def get_skeleton(name: str) -> Skeleton:

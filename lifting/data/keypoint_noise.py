@@ -119,7 +119,10 @@ def _lose_limbs(keypoints: Tensor, noise: KeypointNoise, seconds: float, generat
     batch, frames, _, _ = keypoints.shape
     for b, t, n in _spans(noise.lost * seconds, batch, frames, 40, generator):
         group = _GROUPS[int(torch.randint(len(_GROUPS), (1,), generator=generator))]
-        before, after = max(t - 1, 0), min(t + n, frames - 1)
+        # At an end of the sequence only one side is known, and is held.
+        before, after = (t - 1, t + n) if 0 < t < frames - n else (t - 1, t - 1) if t > 0 else (n, n)
+        if after >= frames:
+            continue
         share = torch.linspace(0, 1, n + 2)[1:-1].view(-1, 1, 1)
         start, end = keypoints[b, before, group], keypoints[b, after, group]
         keypoints[b, t : t + n, group] = start * (1 - share) + end * share

@@ -44,6 +44,8 @@ KEYPOINTS = (
 )
 """Joints of Human3.6M in its order, then five points of the face."""
 
+_NAMES_IN_ARCHIVES = {"neck": "neck_nose", "head": "head_top"}
+
 PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15, 9, 9, 9, 9, 9)
 
 
@@ -90,9 +92,14 @@ def load_archive(path: str | Path) -> Clips:
     joints, start = data["joints"], data["clip_start"].astype(np.int64)
     if joints.ndim != 3 or joints.shape[1:] != (len(KEYPOINTS), 3):
         raise InputError(f"{path}: joints must have shape (frames, {len(KEYPOINTS)}, 3), got {joints.shape}")
+    if data["keypoint"].tolist() != [_NAMES_IN_ARCHIVES.get(name, name) for name in KEYPOINTS]:
+        raise InputError(
+            f"{path}: the keypoints are not those of the format, in its order: {data['keypoint'].tolist()}"
+        )
     if float(data["fps"]) != RATE_HZ:
         raise InputError(f"{path}: expected {RATE_HZ:g} frames per second, got {float(data['fps']):g}")
-    if len(start) != len(data["clip_name"]) + 1 or start[-1] != len(joints):
+    fits = len(start) == len(data["clip_name"]) + 1 and start[0] == 0 and start[-1] == len(joints)
+    if not fits or (np.diff(start) < 1).any():
         raise InputError(f"{path}: clip_start does not fit {len(data['clip_name'])} clips and {len(joints)} frames")
     names = tuple(f"{path.stem}/{name}" for name in data["clip_name"].tolist())
     return Clips(joints.astype(np.float32) / 1000, start, names)

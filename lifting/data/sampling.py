@@ -40,14 +40,16 @@ class WindowSampler:
     def draw(self, count: int, frames: int, speed: tuple[float, ...], generator: torch.Generator) -> Tensor:
         """(B, T, K, 3) windows; beyond a clip's ends its first and last frame are repeated, as when lifting."""
         clip = torch.multinomial(self._probability, count, replacement=True, generator=generator)
-        first, last = self._start[clip], self._start[clip + 1] - 1
+        first = self._start[clip][:, None]
+        last = self._start[clip + 1][:, None] - 1 - first
         slow, fast = speed
         rate = slow + (fast - slow) * torch.rand(count, generator=generator)
-        # The window's middle falls anywhere in the clip.
-        middle = first + (last - first) * torch.rand(count, generator=generator)
+        # The window's middle falls anywhere in the clip. Time counts from the clip's start: single precision could
+        # not place a frame among the hundreds of thousands of all clips.
+        middle = last[:, 0] * torch.rand(count, generator=generator)
         time = middle[:, None] + rate[:, None] * (torch.arange(frames) - (frames - 1) / 2)
-        time = torch.minimum(torch.maximum(time, first[:, None]), last[:, None])
+        time = torch.minimum(time.clamp(min=0), last)
         low = time.floor().long()
-        high = torch.minimum(low + 1, last[:, None])
+        high = torch.minimum(low + 1, last)
         share = (time - low)[..., None, None].float()
-        return self._joints[low] * (1 - share) + self._joints[high] * share
+        return self._joints[first + low] * (1 - share) + self._joints[first + high] * share

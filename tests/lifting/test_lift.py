@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from lifting.canonical import to_canonical
+from lifting.lift import LiftOptions, fill_unseen_joints, lift, unbroken_segments
+from lifting.lifter import Lifter
+from poses import COCO17, H36M17, Intrinsics, Tracks, UsageError
+from tests.motion import camera_from_world, coco_keypoints, tracks_of, transform_points, walker
+
+CAMERA = Intrinsics.from_fov(math.radians(60), 1280, 720)
+
+
+def walk_tracks(frames: int = 60, rate_hz: float = 30.0, person: int = 0) -> Tracks:
+    joints = transform_points(camera_from_world(0.6, distance_m=5.0), walker(frames / rate_hz, rate_hz))
+    return tracks_of(coco_keypoints(joints, CAMERA), person)
+
+
+def rows(tracks: Tracks, keep: np.ndarray) -> Tracks:
+    arrays = {f.name: getattr(tracks, f.name)[keep] for f in dataclasses.fields(tracks) if f.name != "skeleton"}
+    return dataclasses.replace(tracks, **arrays)
+
+
+def joined(*parts: Tracks) -> Tracks:
+    names = [f.name for f in dataclasses.fields(Tracks) if f.name != "skeleton"]
+    return dataclasses.replace(parts[0], **{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+
+
+def test_shapes_and_what_is_recorded(small_lifter: Lifter) -> None:
+    tracks = walk_tracks()
+    times = 3.0 + np.arange(60) / 30
+    poses = lift(tracks, times, CAMERA, "fov", small_lifter)
+    assert poses.positions_m.shape == (60, 17, 3)
+    assert poses.root_m.shape == (60, 3)
+    assert (poses.positions_m.dtype, poses.root_m.dtype) == (np.float32, np.float32)
+    assert np.isfinite(poses.positions_m).all()
+    assert (poses.positions_m[:, 0] == 0).all()
+    np.testing.assert_array_equal(poses.timestamps_s, times)
+    np.testing.assert_array_equal(poses.frame, tracks.frame)
+    assert poses.skeleton is H36M17
+    assert (poses.intrinsics, poses.intrinsics_source, poses.up_source) == (CAMERA, "fov", "camera")
+    assert poses.weights == small_lifter.label
+    assert poses.root_source == "trajectory+reprojection"
+    # The camera's up is the world's: y down becomes z up.
+    np.testing.assert_allclose(poses.world_m()[..., 2], -poses.camera_m()[..., 1])
+    plain = lift(tracks, times, CAMERA, "fov", small_lifter, LiftOptions(refine_root=False))
+    assert plain.root_source == "trajectory"
+    assert np.abs(plain.root_m - poses.root_m).max() > 1e-3
+    unflipped = lift(tracks, times, CAMERA, "fov", small_lifter, LiftOptions(flip=False))
+    assert np.abs(unflipped.positions_m - poses.positions_m).max() > 1e-3
+
+
+def test_at_50_hz_it_is_the_networks_answer(small_lifter: Lifter) -> None:
+    tracks = walk_tracks(40, 50.0)
+    poses = lift(tracks, np.arange(40) / 50, CAMERA, "fov", small_lifter, LiftOptions(refine_root=False))
+    positions, root = small_lifter(to_canonical(tracks.keypoints_px, CAMERA))
+    np.testing.assert_allclose(poses.positions_m, positions, atol=1e-5)
+    np.testing.assert_allclose(poses.root_m, root, rtol=1e-4)
+
+
+def test_gaps_cut_a_track_into_segments_of_their_own(small_lifter: Lifter) -> None:
+    times = np.arange(100) / 30
+    keep = np.r_[0:20, 25:50, 70, 80:100]
+    tracks = rows(walk_tracks(100), keep)
+    segments = unbroken_segments(tracks)
+    assert [len(segment) for segment in segments] == [20, 25, 1, 20]
+    assert np.concatenate(segments).tolist() == list(range(66))
+    whole = lift(tracks, times, CAMERA, "fov", small_lifter)
+    np.testing.assert_array_equal(whole.timestamps_s, times[keep])
+    for segment in segments:
+        alone = lift(rows(tracks, segment), times, CAMERA, "fov", small_lifter)
+        np.testing.assert_allclose(whole.positions_m[segment], alone.positions_m, atol=1e-5)
+        np.testing.assert_allclose(whole.root_m[segment], alone.root_m, atol=1e-4)
+
+
+def test_people_do_not_touch_each_other(small_lifter: Lifter) -> None:
+    first, second = walk_tracks(30), rows(walk_tracks(50, person=4), np.arange(20, 50))
+    together = lift(joined(first, second), np.arange(50) / 30, CAMERA, "fov", small_lifter)
+    assert together.people() == [0, 4]
+    for person, alone in ((0, first), (4, second)):
+        wanted = lift(alone, np.arange(50) / 30, CAMERA, "fov", small_lifter)
+        got = together.rows_of(person)
+        np.testing.assert_allclose(together.positions_m[got], wanted.positions_m, atol=1e-5)
+        np.testing.assert_array_equal(together.timestamps_s[got], wanted.timestamps_s)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+@pytest.mark.parametrize("rate_hz", [24.0, 50.0, 240.0])
+def test_short_tracks(small_lifter: Lifter, frames: int, rate_hz: float) -> None:
+    poses = lift(walk_tracks(frames), np.arange(frames) / rate_hz, CAMERA, "fov", small_lifter)
+    assert poses.positions_m.shape == (frames, 17, 3)
+    assert np.isfinite(poses.camera_m()).all()
+
+
+def test_nobody(small_lifter: Lifter) -> None:
+    poses = lift(rows(walk_tracks(3), np.zeros(0, int)), np.arange(3) / 30, CAMERA, "fov", small_lifter)
+    assert len(poses) == 0
+    assert poses.world_m().shape == (0, 17, 3)
+
+
+def test_unseen_joints_take_the_place_of_their_nearest_seen_ancestor() -> None:
+    keypoints = np.random.default_rng(1).normal(size=(5, 17, 2))
+    missing = keypoints.copy()
+    missing[:, COCO17.indices("left_wrist", "left_elbow", "right_ankle")] = np.nan
+    filled = fill_unseen_joints(missing, COCO17)
+    for joint, source in (
+        ("left_wrist", "left_shoulder"),
+        ("left_elbow", "left_shoulder"),
+        ("right_ankle", "right_knee"),
+        ("nose", "nose"),
+    ):
+        np.testing.assert_array_equal(filled[:, COCO17.index(joint)], keypoints[:, COCO17.index(source)])
+
+
+def test_joints_without_any_seen_ancestor_take_the_middle_of_the_body() -> None:
+    keypoints = np.full((4, 17, 2), np.nan)
+    hips = COCO17.indices("left_hip", "right_hip")
+    keypoints[[0, 2, 3]] = np.nan
+    keypoints[[0, 2, 3], hips[0]] = [[0, 0], [2, 2], [4, 0]]
+    keypoints[[0, 2, 3], hips[1]] = [[2, 0], [4, 2], [6, 0]]
+    filled = fill_unseen_joints(keypoints, COCO17)
+    # Frame 1, in which nothing is seen, lies halfway between its neighbours.
+    np.testing.assert_allclose(filled[:, COCO17.index("nose")], [[1, 0], [2, 1], [3, 2], [5, 0]])
+    np.testing.assert_allclose(filled[1], np.tile([2.0, 1.0], (17, 1)))
+    assert np.isfinite(fill_unseen_joints(np.full((2, 17, 2), np.nan), COCO17)).all()
+
+
+def test_track_with_unseen_joints_is_lifted_whole(small_lifter: Lifter) -> None:
+    tracks = walk_tracks(40)
+    keypoints = tracks.keypoints_px.copy()
+    keypoints[:, COCO17.indices("left_knee", "left_ankle", "right_ankle")] = np.nan
+    keypoints[10:13] = np.nan
+    observed = np.isfinite(keypoints).all(axis=-1)
+    partial = dataclasses.replace(
+        tracks, keypoints_px=keypoints, observed=observed, keypoint_score=observed.astype(np.float32)
+    )
+    poses = lift(partial, np.arange(40) / 30, CAMERA, "fov", small_lifter)
+    assert np.isfinite(poses.camera_m()).all()
+    assert np.flatnonzero(~poses.observed).tolist() == [10, 11, 12]
+
+
+def test_another_skeleton_is_refused(small_lifter: Lifter) -> None:
+    other = dataclasses.replace(walk_tracks(5), skeleton=H36M17)
+    with pytest.raises(UsageError, match="lifter small takes coco17 keypoints, these are h36m17: choose another"):
+        lift(other, np.arange(5) / 30, CAMERA, "fov", small_lifter)
