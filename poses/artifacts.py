@@ -180,8 +180,25 @@ class Detections(Artifact):
         return len(self.frame)
 
 
+class PersonRows:
+    """One row a person and frame, sorted by person, then frame; a person's frames are unique."""
+
+    person_id: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.person_id)
+
+    def people(self) -> list[int]:
+        """Identities in ascending order."""
+        return np.unique(self.person_id).tolist()
+
+    def rows_of(self, person: int) -> np.ndarray:
+        """Indices of one person's rows, in the order of frames."""
+        return np.flatnonzero(self.person_id == person)
+
+
 @dataclass(frozen=True)
-class Tracks(Artifact):
+class Tracks(PersonRows, Artifact):
     """Keypoints with identities over time (`tracks.npz`), sorted by person, then frame; a person's frames are unique.
 
     Attributes
@@ -212,20 +229,9 @@ class Tracks(Artifact):
         for name in ("keypoint_score", "observed", "swapped"):
             require_shape("Tracks", name, getattr(self, name), (rows, joints))
 
-    def __len__(self) -> int:
-        return len(self.person_id)
-
-    def people(self) -> list[int]:
-        """Identities in ascending order."""
-        return np.unique(self.person_id).tolist()
-
-    def rows_of(self, person: int) -> np.ndarray:
-        """Indices of one person's rows, in the order of frames."""
-        return np.flatnonzero(self.person_id == person)
-
 
 @dataclass(frozen=True)
-class Poses3D(Artifact):
+class Poses3D(PersonRows, Artifact):
     """People in 3D (`poses3d.npz`): the same rows as `Tracks`.
 
     Attributes
@@ -267,17 +273,6 @@ class Poses3D(Artifact):
         require_shape("Poses3D", "positions_m", self.positions_m, (rows, joints, 3))
         require_shape("Poses3D", "root_m", self.root_m, (rows, 3))
         require_shape("Poses3D", "world_from_camera", self.world_from_camera, (4, 4))
-
-    def __len__(self) -> int:
-        return len(self.person_id)
-
-    def people(self) -> list[int]:
-        """Identities in ascending order."""
-        return np.unique(self.person_id).tolist()
-
-    def rows_of(self, person: int) -> np.ndarray:
-        """Indices of one person's rows, in the order of frames."""
-        return np.flatnonzero(self.person_id == person)
 
     def camera_m(self) -> np.ndarray:
         """(R, J, 3) joints in the camera frame, metres."""

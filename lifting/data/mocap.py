@@ -13,40 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from poses import H36M17, InputError
 from poses.archive import read_npz
-from poses.errors import InputError
 
 RATE_HZ = 50.0
 
-KEYPOINTS = (
-    "hip",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "spine",
-    "thorax",
-    "neck",
-    "head",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-    "nose",
-    "left_eye",
-    "right_eye",
-    "left_ear",
-    "right_ear",
-)
+KEYPOINTS = (*H36M17.joints, "nose", "left_eye", "right_eye", "left_ear", "right_ear")
 """Joints of Human3.6M in its order, then five points of the face."""
 
 _NAMES_IN_ARCHIVES = {"neck": "neck_nose", "head": "head_top"}
 
-PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15, 9, 9, 9, 9, 9)
+PARENTS = (*H36M17.parents, 9, 9, 9, 9, 9)
 
 
 @dataclass(frozen=True)
