@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lifting.card import Card, load_weights
+from lifting.fast import FastNetwork
 from lifting.inference import predict
 from lifting.model import TemporalModel
 from lifting.person_frame import EXTRA_POINTS, normalise
@@ -35,7 +36,13 @@ class Lifter:
     """
 
     def __init__(
-        self, card: Card, position: TemporalModel, trajectory: TemporalModel, sha256: str, device: str
+        self,
+        card: Card,
+        position: TemporalModel,
+        trajectory: TemporalModel,
+        sha256: str,
+        device: str,
+        precision: str = "fp32",
     ) -> None:
         self.card = card
         self.weights_sha256 = sha256
@@ -43,12 +50,16 @@ class Lifter:
         self.input_skeleton = get_skeleton(card.input_skeleton)
         self.output_skeleton = get_skeleton(card.output_skeleton)
         self.device = device
-        self._position = position.to(device)
-        self._trajectory = trajectory.to(device)
+        self._position = FastNetwork(position, precision, device)
+        self._trajectory = FastNetwork(trajectory, precision, device)
 
     @classmethod
-    def load(cls, name_or_path: str, device: str = "cpu") -> Lifter:
-        """Bundled weights by name, or a file by path. `UsageError` lists the names, `InputError` says what is wrong."""
+    def load(cls, name_or_path: str, device: str = "cpu", precision: str = "fp32") -> Lifter:
+        """Bundled weights by name, or a file by path, to compute in `precision` (see `FastNetwork`).
+
+        `UsageError` lists the names or says why this device does not do that precision; `InputError` says what is
+        wrong with the file.
+        """
         path = WEIGHTS_FOLDER / f"{name_or_path}.safetensors"
         if name_or_path not in lifter_names():
             path = Path(name_or_path)
@@ -59,7 +70,7 @@ class Lifter:
                 )
         card, position, trajectory, sha256 = load_weights(path)
         log.debug("lifter %s from %s", card.name, path)
-        return cls(card, position, trajectory, sha256, device)
+        return cls(card, position, trajectory, sha256, device, precision)
 
     def __call__(self, keypoints: np.ndarray, flip: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Canonical keypoints (T, J_in, 2) to joints (T, J_out, 3) relative to the root and root (T, 3), metres."""
@@ -67,7 +78,7 @@ class Lifter:
         into = np.concatenate([self.input_skeleton.mirror, len(self.input_skeleton) + np.arange(EXTRA_POINTS)])
         pose_mirror = (into, self.output_skeleton.mirror) if flip else None
         root_mirror = (into, np.array([0])) if flip else None
-        answer = predict(self._position, points, pose_mirror, self.device)
-        root_answer = predict(self._trajectory, points, root_mirror, self.device)
+        answer = predict(self._position, points, pose_mirror)
+        root_answer = predict(self._trajectory, points, root_mirror)
         positions = frame.positions_to_camera(answer)
         return (positions - positions[:, :1]).numpy(), frame.root_to_camera(root_answer)[:, 0].numpy()

@@ -23,6 +23,8 @@ class Architecture:
     channels : C of every hidden layer.
     dropout : probability of dropping an activation while training.
     causal : whether only frames up to the present one are seen.
+    dense : whether each dilated convolution is replaced by an undilated one over the same frames, and so with many
+        more weights ("without dilation" in table 5 of the paper).
     """
 
     input_joints: int
@@ -31,6 +33,7 @@ class Architecture:
     channels: int = 1024
     dropout: float = 0.25
     causal: bool = False
+    dense: bool = False
 
     def __post_init__(self) -> None:
         if not self.filter_widths or any(width < 1 or width % 2 == 0 for width in self.filter_widths):
@@ -40,6 +43,16 @@ class Architecture:
     def receptive_field(self) -> int:
         """Frames of input that one frame of output depends on."""
         return math.prod(self.filter_widths)
+
+    @property
+    def convolutions(self) -> tuple[tuple[int, int], ...]:
+        """(kernel width, dilation) of each temporal convolution, the expanding one first."""
+        kernels = []
+        dilation = 1
+        for width in self.filter_widths:
+            kernels.append(((width - 1) * dilation + 1, 1) if self.dense else (width, dilation))
+            dilation *= width
+        return tuple(kernels)
 
     @property
     def padding(self) -> tuple[int, int]:
@@ -60,17 +73,15 @@ class TemporalModel(nn.Module):
         super().__init__()
         self.architecture = architecture
         channels = architecture.channels
-        first, *others = architecture.filter_widths
+        (first, _), *others = architecture.convolutions
         self.expand_conv = nn.Conv1d(architecture.input_joints * 2, channels, first, bias=False)
         self.expand_bn = nn.BatchNorm1d(channels)
         convolutions: list[nn.Module] = []
-        dilation = first
-        for width in others:
+        for width, dilation in others:
             convolutions += [
                 nn.Conv1d(channels, channels, width, dilation=dilation, bias=False),
                 nn.Conv1d(channels, channels, 1, bias=False),
             ]
-            dilation *= width
         self.layers_conv = nn.ModuleList(convolutions)
         self.layers_bn = nn.ModuleList(nn.BatchNorm1d(channels) for _ in convolutions)
         self.drop = nn.Dropout(architecture.dropout)
@@ -94,15 +105,13 @@ class TemporalModel(nn.Module):
             )
         x = keypoints.flatten(2).transpose(1, 2)
         x = self.drop(torch.relu(self.expand_bn(self.expand_conv(x))))
-        dilation = setup.filter_widths[0]
-        for block, width in enumerate(setup.filter_widths[1:]):
+        for block, (width, dilation) in enumerate(setup.convolutions[1:]):
             lost = (width - 1) * dilation
             before = lost if setup.causal else lost // 2
             residual = x[:, :, before : x.shape[2] - (lost - before)]
             for layer in (2 * block, 2 * block + 1):
                 x = self.drop(torch.relu(self.layers_bn[layer](self.layers_conv[layer](x))))
             x = residual + x
-            dilation *= width
         x = self.shrink(x).transpose(1, 2)
         return x.reshape(x.shape[0], x.shape[1], setup.output_joints, 3)
 
@@ -111,9 +120,12 @@ class TemporalModel(nn.Module):
 
         The same as `forward` with the same weights, but each convolution moves by its own width instead of being
         dilated, so that nothing is computed that the one frame does not need (appendix A.6): every layer becomes one
-        matrix product. Training on single frames of different sequences takes a twentieth of the work.
+        matrix product. Training on single frames of different sequences takes a twentieth of the work. `ValueError`
+        if the input does not fit, or for dense convolutions, which leave out no frame that a stride could skip.
         """
         setup = self.architecture
+        if setup.dense:
+            raise ValueError("dense convolutions have no strided twin, use forward")
         batch = len(keypoints)
         if keypoints.shape[1:] != (setup.receptive_field, setup.input_joints, 2):
             raise ValueError(

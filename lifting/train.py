@@ -1,6 +1,8 @@
 """Train the pose network and its trajectory twin on motion capture before virtual cameras.
 
 python -m lifting.train --config configs/lifting/mocap_81f.yaml --data ARCHIVES --output weights.safetensors
+
+A configuration with `dataset:` trains on Human3.6M or HumanEva-I instead (`lifting.train_dataset`).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lifting import train_dataset
 from lifting.card import Card, model_from, save_weights
 from lifting.data.mocap import Clips, load_archives, split
 from lifting.data.sampling import WindowSampler
@@ -29,7 +32,7 @@ from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
 from lifting.person_frame import normalise
 from lifting.recipe import Recipe
-from poses import InputError, UserError
+from poses import InputError, UsageError, UserError
 from poses.archive import write_atomically
 from poses.options import load_yaml, options_from_mapping
 
@@ -182,8 +185,22 @@ def _start_curve(curve: Path, step: int) -> None:
         raise InputError(f"{curve}: cannot go on with this file ({error})", "choose another --checkpoint") from None
 
 
+def _names_a_dataset(arguments: list[str] | None) -> bool:
+    """Whether the configuration has a `dataset:`. One that cannot be read has none: that is reported further on."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--config")
+    path = parser.parse_known_args(arguments)[0].config
+    try:
+        content = None if path is None else load_yaml(path)
+    except UsageError:
+        return False
+    return isinstance(content, dict) and "dataset" in content
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
+    if _names_a_dataset(arguments):
+        return train_dataset.main(arguments)
     parser = argparse.ArgumentParser(prog="python -m lifting.train", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/lifting/mocap_81f.yaml")
     parser.add_argument("--data", type=Path, required=True, help="folder with the motion-capture archives (*.npz)")

@@ -14,7 +14,7 @@ import yaml
 
 from pipeline.config import Config, type_name
 from poses import UsageError
-from poses.options import load_yaml, options_from_mapping
+from poses.options import load_yaml, options_from_mapping, parse_assignment
 
 _HEADER = """\
 Every option of infer_video.py with its default. Copy the lines to change into a file of your own and give it with
@@ -42,7 +42,8 @@ def resolve_config(
     if flags:
         layers.append(("command line", _nested(flags)))
     for text in assignments:
-        layers.append((f"--set {text}", _nested(_parse_assignment(text))))
+        name, value = parse_assignment(text, "section.name=value", "detect.min_score=0.6")
+        layers.append((f"--set {text}", _nested({name: value})))
     merged: dict[str, Any] = {}
     for where, layer in layers:
         _build(layer, where)
@@ -101,16 +102,6 @@ def _as_mapping(data: Any, where: str) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         raise UsageError(f"{where}: expected options as 'name: value', got {type(data).__name__}")
     return dict(data)
-
-
-def _parse_assignment(text: str) -> dict[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"--set {text}: expected section.name=value", "for example --set detect.min_score=0.6")
-    try:
-        return {name.strip(): yaml.safe_load(value)}
-    except yaml.YAMLError:
-        raise UsageError(f"--set {text}: the value is not valid YAML") from None
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:

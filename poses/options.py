@@ -54,6 +54,17 @@ def load_yaml(path: str | Path) -> Any:
         raise UsageError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
+def parse_assignment(text: str, form: str = "name=value", example: str = "") -> tuple[str, Any]:
+    """(name, value) of a `--set` option, the value as in YAML; `UsageError` where the text does not fit `form`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set {text}: expected {form}", f"for example --set {example}" if example else "")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {text}: the value is not valid YAML") from None
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return options_from_mapping(hint, value, where)
