@@ -128,7 +128,9 @@ def test_exported_file_has_the_keys_of_the_reference_s(tmp_path: Path) -> None:
     save_reference_checkpoint(ours, model)
     # These files are our own: the second one was written by the reference from random weights for this test.
     mine, other = (torch.load(path, weights_only=False) for path in (ours, theirs))
-    assert mine.keys() == other.keys()
+    # The reference writes None for a trajectory that it did not train, and its own evaluation then fails on it.
+    assert other["model_traj"] is None
+    assert mine.keys() == other.keys() - {"model_traj"}
     assert list(mine["model_pos"]) == list(other["model_pos"])
     assert type(mine["random_state"]) is type(other["random_state"])
 
