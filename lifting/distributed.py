@@ -85,5 +85,7 @@ def joined(device: str) -> Iterator[Ranks]:
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Ranks(dist.get_rank(), world, device)
+        # All leave together: one that ends while another is still busy can be torn down in the middle of gloo's threads.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
