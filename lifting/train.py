@@ -14,7 +14,6 @@ import json
 import logging
 import math
 import pickle
-import sys
 import time
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from lifting.card import Card, model_from, save_weights
 from lifting.data.mocap import Clips, load_archives, split
 from lifting.data.sampling import WindowSampler
 from lifting.data.virtual_cameras import Batch, film, mirror_bodies, vary_proportions
+from lifting.distributed import leave
 from lifting.evaluate import evaluate_clips, format_table
 from lifting.lifter import Lifter
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
@@ -241,4 +241,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
