@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from lifting.minimal_filter import TAPS, TILE, MinimalFilter, Scratch
 from lifting.model import TemporalModel
+from lifting.parallel import map_in_threads
 from poses import UsageError
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -30,6 +32,9 @@ _BLOCK_ROWS_GPU = 16384
 _LARGEST_TILE_ROWS = 4096
 _WORTH_FILLING = 0.65
 _GATHERED_COLUMNS = 4096
+# A part of a sequence computes a receptive field more than it answers for.
+_PART_FIELDS = 8
+_MOST_PARTS = 8
 
 
 def check_precision(precision: str, device: str) -> None:
@@ -196,6 +201,7 @@ class FastNetwork:
     def predict(self, points: Tensor) -> Tensor:
         """(B, T, J_in, 2) to (B, T, J_out, 3) float32 on the CPU; both ends are padded by repeating their frame.
 
+        On the CPU a long sequence goes through in parts, side by side, each with its share of PyTorch's threads.
         Memory beyond input and output does not depend on T. `ValueError` on another shape.
         """
         setup = self.architecture
@@ -203,29 +209,46 @@ class FastNetwork:
             raise ValueError(f"expected keypoints of shape (B, T, {setup.input_joints}, 2), got {tuple(points.shape)}")
         people, frames = points.shape[:2]
         answer = torch.empty(frames, people, setup.output_joints * 3)
-        # A symmetric network's answer comes as many frames late as it looks ahead.
-        late = setup.padding[1]
+        if people and frames:
+            map_in_threads(lambda part: self._predict_part(points, *part, answer), self._parts(frames))
+        return answer.transpose(0, 1).reshape(people, frames, setup.output_joints, 3)
+
+    def _parts(self, frames: int) -> list[tuple[int, int]]:
+        """(first frame, end) of the parts that go side by side."""
+        longest_useful = frames // (_PART_FIELDS * self.architecture.receptive_field)
+        count = max(1, min(torch.get_num_threads(), _MOST_PARTS, longest_useful)) if self.device == "cpu" else 1
+        # Every part but the first also goes through the frames before it that its first answer needs.
+        before = self.architecture.padding[0]
+        share = (frames + (count - 1) * before) / count
+        bounds = [0, *(round(i * share - (i - 1) * before) for i in range(1, count)), frames]
+        return list(pairwise(bounds))
+
+    def _predict_part(self, points: Tensor, start: int, end: int, answer: Tensor) -> None:
+        """Fill `answer` (T, B, J_out x 3) from `start` to `end`."""
+        people, frames = points.shape[:2]
+        before, late = self.architecture.padding
+        first = max(0, start - before)
         with torch.inference_mode():
             stream = None
-            for start, size in self._blocks_of(people, frames, late):
-                at = torch.arange(start, start + size).clamp(max=frames - 1)
+            # A symmetric network's answer comes as many frames late as it looks ahead.
+            for arrived, size in self._blocks_of(people, first, end + late):
+                at = torch.arange(arrived, arrived + size).clamp(max=frames - 1)
                 block = points[:, at].to(self.device, torch.float32).flatten(2).transpose(0, 1)
                 stream = stream or BlockStream(self, block[0], size)
                 poses = stream.push(block)
-                first = start - late
-                poses = poses[max(0, -first) : frames - first]
-                answer[max(0, first) : max(0, first) + len(poses)] = poses
-        return answer.transpose(0, 1).reshape(people, frames, setup.output_joints, 3)
+                answered = arrived - late
+                skipped = max(0, start - answered)
+                poses = poses[skipped : end - answered]
+                answer[answered + skipped : answered + skipped + len(poses)] = poses
 
-    def _blocks_of(self, people: int, frames: int, late: int) -> Iterator[tuple[int, int]]:
-        """(first frame, frames) of each block of a sequence, the longest block first; together at least T + late."""
-        total = frames + late if frames and people else 0
-        size, tile = self.block_frames(people or 1), self.tile_frames(people or 1)
-        for start in range(0, total, size):
-            left = min(size, total - start)
+    def _blocks_of(self, people: int, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """(first frame, frames) of each block from `start`, the longest block first, up to `end` or a bit further."""
+        size, tile = self.block_frames(people), self.tile_frames(people)
+        for first in range(start, end, size):
+            left = min(size, end - first)
             # Tiles are so much faster that some frames too many are cheaper than no tiles.
             filled = math.ceil(left / tile) * tile
-            yield start, filled if left > _WORTH_FILLING * filled else left
+            yield first, filled if left > _WORTH_FILLING * filled else left
 
 
 class BlockStream:
@@ -310,7 +333,7 @@ class BlockStream:
         branch = pointwise(hidden.view(rows, -1), rows, 1, self._scratch).view(hidden.shape).transpose(0, 1)
         before = layer.lost if self.network.architecture.causal else layer.lost // 2
         residual = window[before * self.people :][:rows]
-        result = torch.empty_like(residual) if out is None else out
+        result = self._scratch.take("last", tuple(residual.shape)) if out is None else out
         torch.add(residual.view(branch.shape), branch, out=result.view(branch.shape))
         return result
 

@@ -1,6 +1,8 @@
 """The fast network against the plain one, minimal filtering against exact convolution, bounded memory, precisions."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from lifting.inference import predict
 from lifting.lifter import Lifter
 from lifting.minimal_filter import TILE, MinimalFilter, Scratch, transforms
 from lifting.model import Architecture
+from lifting.parallel import map_in_threads
 from lifting.profile import profile
 from poses import H36M17, UsageError
 from tests.lifting.networks import moving_points, seasoned
@@ -79,7 +82,7 @@ def test_same_input_gives_the_same_bytes(precision: str) -> None:
 
 def test_memory_does_not_grow_with_the_sequence() -> None:
     network = FastNetwork(seasoned(ARCHITECTURES[0]))
-    blocks = {size for _, size in network._blocks_of(1, 10**7, 13)}
+    blocks = {size for _, size in network._blocks_of(1, 0, 10**7)}
     assert max(blocks) == network.block_frames(1) < 3000
 
 
@@ -106,6 +109,46 @@ def test_transforms_are_those_of_the_literature() -> None:
             wanted[m, k, m + k] = 1
     np.testing.assert_allclose(products, wanted, atol=1e-12)
     np.testing.assert_allclose(output, [[1, 1, 1, 0], [0, 1, -1, 1]], atol=0)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_parts_side_by_side_answer_as_the_plain_network(causal: bool) -> None:
+    model = seasoned(Architecture(17, 17, (3, 3, 3), 32, causal=causal))
+    network = FastNetwork(model)
+    points = moving_points(651, 17)
+    with torch_threads(3):
+        parts = network._parts(651)
+        answer = network.predict(points)
+        assert torch.get_num_threads() == 3
+    assert len(parts) == 3
+    torch.testing.assert_close(answer, predict(model, points[0])[None], atol=1e-5, rtol=0)
+    # Each part goes through as many frames as another, those before its first answer included.
+    worked = [end - max(0, start - network.architecture.padding[0]) for start, end in parts]
+    assert max(worked) - min(worked) <= 1
+
+
+def test_threads_are_shared_and_given_back_even_after_an_error() -> None:
+    def fail(item: int) -> int:
+        seen.append(torch.get_num_threads())
+        raise ValueError(str(item))
+
+    seen: list[int] = []
+    with torch_threads(4):
+        with pytest.raises(ValueError, match="5"):
+            map_in_threads(fail, [5, 6])
+        assert torch.get_num_threads() == 4
+        assert map_in_threads(lambda item: (item, torch.get_num_threads()), [7]) == [(7, 4)]
+    assert set(seen) == {2}
 
 
 @pytest.mark.parametrize("step", [1, 6])
