@@ -15,6 +15,8 @@ from poses import Skeleton, UsageError
 from poses.artifacts import require_shape
 
 TILE_LAYOUTS = ("none", "coarse", "fine")
+KEYPOINT_DECODINGS = ("soft", "hard")
+PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,46 @@ class DetectorOptions:
         },
     )
 
+    model: str | None = field(
+        default=None, metadata={"help": "variant of the detector, such as m of rtmpose; null: its usual one"}
+    )
+    weights: str | None = field(
+        default=None,
+        metadata={"help": "file of weights, or a name of `python -m detectors.weights list`; null: the usual one"},
+    )
+    boxes: str = field(
+        default="blazepose", metadata={"help": "detector that finds the people for cpn, hourglass and mmpose"}
+    )
+    keypoint_decoding: str = field(
+        default="soft",
+        metadata={"help": "heatmaps to places: soft (expectation) or hard (best pixel), where there are any"},
+    )
+    flip_test: bool = field(
+        default=False, metadata={"help": "average with the mirrored image's heatmaps: better, half as fast"}
+    )
+    box_padding: float = field(
+        default=0.25, metadata={"help": "part of a box that is added around it before keypoints are sought in it"}
+    )
+    precision: str = field(default="fp32", metadata={"help": "fp32, or bf16 or fp16 where the device computes in it"})
+    file: str | None = field(
+        default=None,
+        metadata={"help": "for `file`: keypoints computed elsewhere, a file or a folder with one for each video"},
+    )
+
     def __post_init__(self) -> None:
         if not 0 <= self.min_score <= 1:
             raise UsageError(f"min_score must lie between 0 and 1, got {self.min_score}")
         if self.max_people < 1:
             raise UsageError(f"max_people must be at least 1, got {self.max_people}")
-        if self.tiles not in TILE_LAYOUTS:
-            raise UsageError(f"unknown tiles {self.tiles!r}", f"choose one of: {', '.join(TILE_LAYOUTS)}")
+        if not 0 <= self.box_padding <= 2:
+            raise UsageError(f"box_padding must lie between 0 and 2, got {self.box_padding}")
+        for name, known in (
+            ("tiles", TILE_LAYOUTS),
+            ("keypoint_decoding", KEYPOINT_DECODINGS),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in known:
+                raise UsageError(f"unknown {name} {getattr(self, name)!r}", f"choose one of: {', '.join(known)}")
 
 
 @runtime_checkable
