@@ -10,7 +10,13 @@ class UserError(Exception):
     ----------
     problem : what was expected and what came, naming the file or the option.
     remedy : what to do about it; empty where nothing can be done.
+
+    Attributes
+    ----------
+    exit_code : what a command that ends with this error returns.
     """
+
+    exit_code = 1
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         super().__init__(f"{problem}: {remedy}" if remedy else problem)
@@ -21,6 +27,10 @@ class UserError(Exception):
 class UsageError(UserError):
     """The command line or the configuration asks for something that cannot be: exit code 2."""
 
+    exit_code = 2
+
 
 class InputError(UserError):
     """One input (a video, a file) cannot be used; other inputs may still be: exit code 1."""
+
+    exit_code = 1

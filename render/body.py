@@ -20,8 +20,11 @@ _RADIUS_M = {
     "thorax": 0.048,
     "neck": 0.034,
     "head": 0.034,
+    "pelvis": 0.052,
+    "upper_neck": 0.034,
+    "head_top": 0.034,
 }
-_OTHER_RADIUS_M = 0.022  # nose, eyes, ears
+_OTHER_RADIUS_M = 0.022  # nose, eyes, ears, fingers, toes
 
 HEAD_RADIUS_M = 0.115
 
@@ -65,14 +68,18 @@ class Body:
         return np.concatenate([seen, seen[..., self.shoulders].all(axis=-1, keepdims=True)], axis=-1)
 
 
-@lru_cache(maxsize=8)
-def body_of(skeleton: Skeleton) -> Body:
-    """The body of a skeleton; the same object for the same skeleton."""
+@lru_cache(maxsize=16)
+def body_of(skeleton: Skeleton, head_as_ball: bool = True) -> Body:
+    """The body of a skeleton; the same object for the same arguments.
+
+    `head_as_ball` leaves the limb from neck to head and these two joints to whoever draws the head as a ball.
+    """
     names, sides, limbs = list(skeleton.joints), list(skeleton.sides), list(skeleton.limbs)
     head = shoulders = None
     if {"neck", "head"} <= set(names):
-        head = (skeleton.index("neck"), skeleton.index("head"))
-        limbs = [limb for limb in limbs if set(limb) != set(head)]
+        if head_as_ball:
+            head = (skeleton.index("neck"), skeleton.index("head"))
+            limbs = [limb for limb in limbs if set(limb) != set(head)]
     elif {"left_shoulder", "right_shoulder", "nose"} <= set(names):
         shoulders = (skeleton.index("left_shoulder"), skeleton.index("right_shoulder"))
         limbs.append((len(names), skeleton.index("nose")))

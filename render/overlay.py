@@ -33,7 +33,7 @@ class Overlay:
     ) -> None:
         self._tracks = tracks
         self._rows = RowsByFrame(tracks.frame, tracks.person_id)
-        self._body = body_of(tracks.skeleton)
+        self._body = body_of(tracks.skeleton, head_as_ball=False)
         self._size = panel_size
         self._scale = np.array(panel_size) / np.array(source_size)
         self._theme = theme

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from poses import COCO17, Tracks
+from poses import COCO17, Skeleton, Tracks
+from poses.skeleton import SKELETONS
 from render.overlay import Overlay
 from render.style import DARK, PEOPLE, Color
 
@@ -50,6 +51,24 @@ def test_drawn_to_a_fraction_of_a_pixel(staged: Callable) -> None:
         rows, columns = np.indices(weight.shape) + 0.5
         middle = np.array([(weight * columns).sum(), (weight * rows).sum()]) / weight.sum()
         np.testing.assert_allclose(middle, (2 * x, 2 * y), atol=0.12)
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda s: s.name)
+def test_every_joint_and_limb_of_every_skeleton_is_drawn(skeleton: Skeleton) -> None:
+    """Joints on a circle, so that no limb hides another joint; alone, each limb leaves ink at its middle."""
+    joints = len(skeleton)
+    angle = 2 * np.pi * np.arange(joints) / joints
+    circle = np.stack([160 + 120 * np.cos(angle), 90 + 70 * np.sin(angle)], axis=-1)
+    for limb in [*skeleton.limbs, *((j, j) for j in range(joints))]:
+        keypoints = np.full((1, joints, 2), np.nan, np.float32)
+        keypoints[0, list(limb)] = circle[list(limb)]
+        one = np.zeros(1, np.int64)
+        seen = np.ones((1, joints), bool)
+        tracks = Tracks(one, one, keypoints, seen.astype(np.float32), seen, ~seen, skeleton)
+        image = draw(tracks).astype(int)
+        middle = at(image, circle[list(limb)].mean(axis=0))
+        colors = {DARK.person(0).of(side) for side in ("left", "right", "centre")}
+        assert min(np.abs(middle - color).max() for color in colors) < 40, [skeleton.joints[j] for j in limb]
 
 
 def test_missing_keypoints_are_not_drawn(staged: Callable) -> None:
