@@ -15,6 +15,7 @@ from poses.archive import write_atomically
 from render.export.bvh import write_bvh
 from render.export.c3d import c3d_bytes
 from render.export.gltf import glb_bytes
+from render.export.html import viewer_page
 from render.export.motion import Motion, motions
 from render.export.opensim import write_mot, write_trc
 from render.export.rig import make_rig, solve
@@ -155,6 +156,11 @@ FORMATS: dict[str, Format] = {
         ".json",
         "positions, keypoints and camera, laid out as COCO's (docs/exports.md)",
         lambda source, path: [_text(path, write_json, source.poses, source.tracks)],
+    ),
+    "html": Format(
+        ".html",
+        "a page that plays the people in 3D, to open in a browser",
+        lambda source, path: [_binary(viewer_page(source.poses, path.stem).encode(), path)],
     ),
     "bvh": Format(".bvh", "animated skeleton for Blender, Maya, MotionBuilder, Unity", _write_bvh),
     "glb": Format(
