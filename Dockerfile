@@ -13,8 +13,33 @@
 #
 #   docker build --build-arg PIP_EXTRA_INDEX_URL=<index> ...
 
+# MMPose needs an older PyTorch and compiled operators, hence an image of its own; building it takes half an hour:
+#
+#   docker build --target mmpose -t video-to-3d-poses-mmpose .
+
 ARG BASE_IMAGE=python:3.11-slim-bookworm
-FROM ${BASE_IMAGE}
+
+FROM ${BASE_IMAGE} AS mmpose
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY requirements ./requirements
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python3.11 -m venv .venv \
+    && .venv/bin/pip install 'pip<25' 'setuptools<70' wheel \
+    && .venv/bin/pip install torch==2.1.2 torchvision==0.16.2 'numpy<2' \
+    && .venv/bin/pip install -r requirements/mmpose.txt \
+    && .venv/bin/pip install --no-deps -r requirements/mediapipe.txt
+RUN MMCV_WITH_OPS=1 FORCE_CUDA=0 .venv/bin/pip install --no-deps --no-build-isolation mmcv==2.1.0 \
+    && .venv/bin/pip install --no-deps --no-build-isolation chumpy==0.70 xtcocotools==1.14.3 \
+    && .venv/bin/pip install --no-deps mmengine==0.10.7 mmdet==3.3.0 mmpose==1.3.2 json_tricks==3.17.3 munkres==3.0.0
+COPY . .
+WORKDIR /data
+ENTRYPOINT ["/app/.venv/bin/python", "/app/infer_video.py"]
+CMD ["--help"]
+
+FROM ${BASE_IMAGE} AS poses
 
 ARG PYTHON=python3.11
 # pip reads it from the environment; empty means none.

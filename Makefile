@@ -5,14 +5,18 @@ OUT ?= out
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+DETECTORS_VENV := .venv-detectors
 
-.PHONY: help install demo test clean
+.PHONY: help install demo test test-detectors clean
+DETECTOR_TESTS := $(addprefix tests/detectors/,test_keypointrcnn.py test_maskrcnn_d2.py test_heatmap_models.py \
+	test_rcnn_card.py training/test_rcnn_trains.py)
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install   make .venv and install what the program needs"
 	@echo "make demo      install, get the sample clip, and turn it into people in 3D below $(OUT)/"
 	@echo "make test      install, then run ruff, mypy and pytest"
+	@echo "make test-detectors  the tests that need torchvision, in $(DETECTORS_VENV) (5 GB: PyTorch's CUDA build)"
 	@echo "make clean     remove .venv, $(OUT)/ and what the checks leave behind"
 	@echo
 	@echo "PYTHON=... chooses the interpreter that makes .venv (now: $(PYTHON)), OUT=... the folder of results."
@@ -29,9 +33,19 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy --explicit-package-bases .
 	$(BIN)/python -m pytest
 
+# Torchvision, and detectron2 where somebody has installed it there; docs/detectors.md says how MMPose's are run.
+test-detectors: $(DETECTORS_VENV)/.installed
+	$(DETECTORS_VENV)/bin/python -m pytest $(DETECTOR_TESTS)
+
 clean:
-	rm -rf $(VENV) "$(OUT)" build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(DETECTORS_VENV) "$(OUT)" build *.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(DETECTORS_VENV)/.installed: requirements/runtime.txt requirements/dev.txt requirements/detectors.txt $(VENV)/.made
+	$(PYTHON) -m venv --clear $(DETECTORS_VENV)
+	$(DETECTORS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/detectors.txt
+	$(DETECTORS_VENV)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r requirements/mediapipe.txt
+	@touch $@
 
 $(VENV)/.made:
 	@command -v $(PYTHON) >/dev/null || { \

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.batch import Outcome
     from pipeline.progress import Progress
 
-EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED = 0, 1, 130
 
 EXAMPLES = """\
 examples:
@@ -26,9 +26,14 @@ examples:
   a known camera (docs/cameras.md)
     python infer_video.py clip.mp4 -o out/ --fov 68 --pitch -12
     python infer_video.py clip.mp4 -o out/ --camera camera.yaml
+  other detectors; keypoints that another program computed (docs/detectors.md)
+    python infer_video.py --detector help
+    python infer_video.py clip.mp4 -o out/ --detector file --keypoints clip.json
   any option of configs/default.yaml
     python infer_video.py clip.mp4 -o out/ --config mine.yaml --set render.width_px=1280
     python infer_video.py --print-config > mine.yaml
+  also BVH for an animation program, and a page to turn the people in
+    python infer_video.py clip.mp4 -o out/ --export bvh,html
   for another program: JSON lines on stdout
     python infer_video.py clip.mp4 -o out/ --json
 
@@ -90,8 +95,24 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("--start", type=float, metavar="SECONDS", help="begin here instead of at the video's start")
     video.add_argument("--end", type=float, metavar="SECONDS", help="stop here instead of at the video's end")
     video.add_argument("--people", type=_people, metavar="all|N", help="keep the N people seen longest (all)")
-    video.add_argument("--detector", metavar="NAME", help="2D keypoint detector (blazepose)")
     video.add_argument("--lifter", metavar="NAME|FILE", help="bundled weights, or a .safetensors file, that lift to 3D")
+
+    detect = parser.add_argument_group("keypoints (docs/detectors.md)")
+    detect.add_argument("--detector", metavar="NAME|help", help="what finds people; 'help' lists them (blazepose)")
+    detect.add_argument(
+        "--keypoints",
+        metavar="FILE|FOLDER",
+        help="for --detector file: keypoints computed elsewhere; a folder holds <video's name>.* for each video",
+    )
+    detect.add_argument("--detector-model", metavar="NAME", help="variant of the detector, such as m of rtmpose")
+    detect.add_argument("--detector-weights", metavar="NAME|FILE", help="weights of the detector")
+    detect.add_argument("--boxes", metavar="NAME", help="detector that finds the people for cpn, hourglass, mmpose")
+    detect.add_argument(
+        "--keypoint-decoding", metavar="soft|hard", help="heatmaps to places: expectation or best pixel"
+    )
+    detect.add_argument("--flip-test", action="store_true", default=None, help="average with the mirrored image")
+    detect.add_argument("--min-score", type=float, metavar="0..1", help="drop people less sure than this")
+    detect.add_argument("--max-people", type=int, metavar="N", help="keep the N best people of each frame")
 
     camera = parser.add_argument_group("camera (docs/cameras.md)")
     camera.add_argument("--camera", metavar="FILE", help="YAML or JSON with fx, fy, cx, cy in pixels, distortion")
@@ -103,6 +124,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = parser.add_argument_group("run")
     run.add_argument("--device", metavar="auto|cpu|cuda[:i]", help="auto takes a GPU where there is one (auto)")
+    run.add_argument(
+        "--lift-precision",
+        metavar="fp32|bf16|fp16",
+        help="what the lifter computes in: bf16 where CPU or GPU has it, fp16 on GPUs (fp32)",
+    )
+    run.add_argument(
+        "--export",
+        type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
+        metavar="A,B",
+        help="also write files for other programs: csv, angles, json, html, bvh, glb, ... (docs/exports.md)",
+    )
     run.add_argument("--no-render", action="store_true", help="write no MP4")
     run.add_argument("--force", action="store_true", help="run every stage again, up to date or not")
     run.add_argument("--json", action="store_true", help="progress and summary as JSON lines on stdout")
@@ -117,12 +149,22 @@ _FLAGS = {
     "end": "decode.end_s",
     "people": "people",
     "detector": "detector",
+    "keypoints": "detect.file",
+    "detector_model": "detect.model",
+    "detector_weights": "detect.weights",
+    "boxes": "detect.boxes",
+    "keypoint_decoding": "detect.keypoint_decoding",
+    "flip_test": "detect.flip_test",
+    "min_score": "detect.min_score",
+    "max_people": "detect.max_people",
     "lifter": "lifter",
+    "lift_precision": "lift.precision",
     "camera": "camera.file",
     "fov": "camera.fov_deg",
     "pitch": "camera.pitch_deg",
     "roll": "camera.roll_deg",
     "device": "device",
+    "export": "export",
 }
 """Options of the command line that stand for one of the configuration."""
 
@@ -141,12 +183,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
     parser = build_parser()
     arguments = parser.parse_intermixed_args(argv)
+    if arguments.detector == "help":
+        _list_detectors()
+        return EXIT_DONE
     if not arguments.print_config:
         if not arguments.inputs:
             parser.error("name at least one video or folder of videos")
         if not arguments.output:
             parser.error("say where the results go, for example -o out/")
-    from poses.errors import UsageError, UserError
+    from poses.errors import UserError
 
     try:
         return _run(arguments)
@@ -161,7 +206,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json:
             _json_line(sys.stdout, {"event": "error", "message": str(error)})
         sys.stderr.write(f"{parser.prog}: error: {error}\n")
-        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
+        return error.exit_code
+
+
+def _list_detectors() -> None:
+    from detectors import detector_names, detector_summary
+
+    width = max(map(len, detector_names()))
+    sys.stdout.write("".join(f"{name:{width}}  {detector_summary(name)}\n" for name in detector_names()))
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from detectors.oks import COCO_SIGMAS, keypoint_boxes, pairwise_iou, pairwise_oks, person_size_px
+from detectors.oks import joint_sigmas, keypoint_boxes, pairwise_iou, pairwise_oks, person_size_px
 from detectors.tracking_options import TrackingOptions
 from poses import Detections
 
@@ -96,7 +96,7 @@ def _likeness(
     found = detections.keypoints_px[rows].astype(np.float64)
     found_boxes = keypoint_boxes(found)
     mirrored = found[:, detections.skeleton.mirror]
-    sigmas = COCO_SIGMAS if len(detections.skeleton) == len(COCO_SIGMAS) else np.full(len(detections.skeleton), 0.08)
+    sigmas = joint_sigmas(detections.skeleton)
     likeness = np.zeros((len(active), len(rows)))
     for a, tracklet in enumerate(active):
         predicted, unseen_s = _predict(detections, timestamps_s, tracklet, now_s)

@@ -63,8 +63,12 @@ class FrameDetections:
 class DetectorOptions:
     """What every detector understands; `UsageError` names a value that cannot be."""
 
-    min_score: float = field(default=0.5, metadata={"help": "drop people with a lower mean keypoint score (0 to 1)"})
-    max_people: int = field(default=10, metadata={"help": "keep at most this many people a frame, the best ones"})
+    min_score: float = field(
+        default=0.5, metadata={"help": "drop people of a lower score, 0 to 1 (--min-score)"}
+    )
+    max_people: int = field(
+        default=10, metadata={"help": "keep at most this many people a frame, the best ones (--max-people)"}
+    )
     tiles: str = field(
         default="fine",
         metadata={
@@ -74,21 +78,29 @@ class DetectorOptions:
     )
 
     model: str | None = field(
-        default=None, metadata={"help": "variant of the detector, such as m of rtmpose; null: its usual one"}
+        default=None,
+        metadata={"help": "variant of the detector, such as m of rtmpose; null: its usual one (--detector-model)"},
     )
     weights: str | None = field(
         default=None,
-        metadata={"help": "file of weights, or a name of `python -m detectors.weights list`; null: the usual one"},
+        metadata={
+            "help": "file of weights, or a name of `python -m detectors.weights list`; null: the usual one "
+            "(--detector-weights)"
+        },
     )
     boxes: str = field(
-        default="blazepose", metadata={"help": "detector that finds the people for cpn, hourglass and mmpose"}
+        default="blazepose", metadata={"help": "detector that finds the people for cpn, hourglass and mmpose (--boxes)"}
     )
     keypoint_decoding: str = field(
         default="soft",
-        metadata={"help": "heatmaps to places: soft (expectation) or hard (best pixel), where there are any"},
+        metadata={
+            "help": "heatmaps to places: soft (expectation) or hard (best pixel), where there are any "
+            "(--keypoint-decoding)"
+        },
     )
     flip_test: bool = field(
-        default=False, metadata={"help": "average with the mirrored image's heatmaps: better, half as fast"}
+        default=False,
+        metadata={"help": "average with the mirrored image's heatmaps: better, half as fast (--flip-test)"},
     )
     box_padding: float = field(
         default=0.25, metadata={"help": "part of a box that is added around it before keypoints are sought in it"}
@@ -96,7 +108,9 @@ class DetectorOptions:
     precision: str = field(default="fp32", metadata={"help": "fp32, or bf16 or fp16 where the device computes in it"})
     file: str | None = field(
         default=None,
-        metadata={"help": "for `file`: keypoints computed elsewhere, a file or a folder with one for each video"},
+        metadata={
+            "help": "for `file`: keypoints computed elsewhere, a file or a folder with one for each video (--keypoints)"
+        },
     )
 
     def __post_init__(self) -> None:

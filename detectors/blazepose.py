@@ -16,7 +16,7 @@ from detectors.native_log import native_log_to_logger
 from detectors.oks import keypoint_boxes, suppress_duplicates
 from detectors.registry import register
 from detectors.tiles import tile_layout
-from poses import COCO17, UsageError
+from poses import BLAZEPOSE33, COCO17, UsageError
 
 VERSION = 1
 """Part of `weights_sha256`: raise it when a change below can change what is found."""
@@ -30,15 +30,7 @@ MAX_IOU = 0.75
 MAX_INSIDE = 0.8
 BOX_PADDING = 0.08
 
-BLAZEPOSE_JOINTS = (
-    *("nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer"),
-    *("left_ear", "right_ear", "mouth_left", "mouth_right"),
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
-    *("left_pinky", "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb"),
-    *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
-    *("left_heel", "right_heel", "left_foot_index", "right_foot_index"),
-)
-_COCO_FROM_BLAZEPOSE = np.array([BLAZEPOSE_JOINTS.index(joint) for joint in COCO17.joints])
+_COCO_FROM_BLAZEPOSE = np.array(BLAZEPOSE33.indices(*COCO17.joints))
 
 
 class BlazePose:

@@ -1,35 +1,61 @@
 """How alike two sets of keypoints are: object keypoint similarity (OKS) and box overlap.
 
 Shape letters: A and B people, J joints.
-Source of the OKS and its constants: https://cocodataset.org/#keypoints-eval
+Source of the OKS and its constants: https://cocodataset.org/#keypoints-eval; of those for head, neck, pelvis and
+feet: https://github.com/Fang-Haoshu/Halpe-FullBody
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-COCO_SIGMAS = np.array(
-    [
-        0.026,
-        0.025,
-        0.025,
-        0.035,
-        0.035,
-        0.079,
-        0.079,
-        0.072,
-        0.072,
-        0.062,
-        0.062,
-        0.107,
-        0.107,
-        0.087,
-        0.087,
-        0.089,
-        0.089,
-    ]
-)
-"""(17,) spread of human annotations of each COCO keypoint, as a part of the person's size."""
+from poses import COCO17, Skeleton
+
+SIGMAS = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+    # Halpe's own, which the same places under other names take over.
+    "head": 0.026,
+    "head_top": 0.026,
+    "neck": 0.026,
+    "upper_neck": 0.026,
+    "pelvis": 0.066,
+    "big_toe": 0.079,
+    "small_toe": 0.079,
+    "heel": 0.079,
+    # Nobody measured these; they have those of what lies near.
+    "thorax": 0.079,
+    "spine": 0.107,
+    "eye_inner": 0.025,
+    "eye_outer": 0.025,
+    "mouth": 0.026,
+    "pinky": 0.062,
+    "index": 0.062,
+    "thumb": 0.062,
+    "foot_index": 0.079,
+}
+"""Spread of human annotations of each keypoint, without its side, as a part of the person's size."""
+
+
+def joint_sigmas(skeleton: Skeleton) -> np.ndarray:
+    """(J,) spread of annotations of a skeleton's joints, by name; `KeyError` for a joint that `SIGMAS` lacks."""
+    spreads = []
+    for joint, side in zip(skeleton.joints, skeleton.sides, strict=True):
+        name = joint if side == "centre" else joint.removeprefix(f"{side}_")
+        # A hip in the middle is the pelvis, whose place is surer than that of the hips.
+        spreads.append(SIGMAS["pelvis" if joint == "hip" else name])
+    return np.array(spreads)
+
+
+COCO_SIGMAS = joint_sigmas(COCO17)
+"""(17,) the spreads of the COCO keypoints, as published."""
 
 
 def person_size_px(keypoints_px: np.ndarray) -> np.ndarray:
@@ -82,16 +108,21 @@ def keypoint_boxes(keypoints_px: np.ndarray, padding: float = 0.0) -> np.ndarray
 
 
 def suppress_duplicates(
-    keypoints_px: np.ndarray, rank: np.ndarray, max_oks: float, max_iou: float, max_inside: float
+    keypoints_px: np.ndarray,
+    rank: np.ndarray,
+    max_oks: float,
+    max_iou: float,
+    max_inside: float,
+    sigmas: np.ndarray = COCO_SIGMAS,
 ) -> np.ndarray:
     """Greedy non-maximum suppression: indices of the people kept, best first.
 
     A person is dropped when a better one is more alike than `max_oks` by keypoints, overlaps more than `max_iou` by
     box, or when more than `max_inside` of the smaller box of both lies in the other. (A, J, 2) keypoints, (A,) rank;
-    ties go to the earlier person.
+    ties go to the earlier person. `sigmas` (J,) as in `pairwise_oks`.
     """
     order = np.argsort(-rank, kind="stable")
-    oks = pairwise_oks(keypoints_px, keypoints_px)
+    oks = pairwise_oks(keypoints_px, keypoints_px, sigmas)
     boxes = keypoint_boxes(keypoints_px)
     iou = pairwise_iou(boxes, boxes)
     area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)

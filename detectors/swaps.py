@@ -14,15 +14,18 @@ from detectors.oks import person_size_px
 from poses import Skeleton
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "face": ("eye", "ear"),
-    "arms": ("shoulder", "elbow", "wrist"),
-    "legs": ("hip", "knee", "ankle"),
+    "face": ("eye", "ear", "eye_inner", "eye_outer", "mouth"),
+    "arms": ("shoulder", "elbow", "wrist", "pinky", "index", "thumb"),
+    "legs": ("hip", "knee", "ankle", "heel", "big_toe", "small_toe", "foot_index"),
 }
-"""Joints, without their side, that a detector exchanges together."""
+"""Joints, without their side, that a detector exchanges together; a skeleton may have some of them only."""
 
 _MIN_SPREAD = 0.01
 _MAX_SPREAD = 0.06
 """Limits, in body sizes (diagonal of the keypoints' box), of the usual miss of a prediction one frame ahead."""
+_FULL_GROUP = 3
+"""More pairs of joints than this in a group count no more than so many: fingers and toes move with wrist and ankle, so
+they bear no further witness, and the prices below are set for three."""
 _WORST = 8.0
 """Cap of one pair's cost in one frame, so that an outlier is not explained by a swap."""
 _CHANGE = 3.0
@@ -56,12 +59,13 @@ def find_swaps(
     if frames < 3 or not groups:
         return swapped
     size = max(float(np.median(person_size_px(keypoints_px))), 1e-6)
-    motion = np.stack([_motion_cost(pairs, keypoints_px / size, keypoint_score, times_s) for pairs in groups])
+    pairs_of = list(groups.values())
+    motion = np.stack([_motion_cost(pairs, keypoints_px / size, keypoint_score, times_s) for pairs in pairs_of])
     step_s = np.minimum(np.gradient(times_s), _PREDICTION_S)
-    weight = np.stack([keypoint_score[:, pairs.ravel()].mean(axis=1) * step_s for pairs in groups])
+    weight = np.stack([keypoint_score[:, pairs.ravel()].mean(axis=1) * step_s for pairs in pairs_of])
     states = np.array(list(itertools.product((0, 1), repeat=len(groups))))
-    best = states[_viterbi(motion, weight, states)]
-    for g, pairs in enumerate(groups):
+    best = states[_viterbi(motion, weight, states, {"face", "arms"} <= groups.keys())]
+    for g, pairs in enumerate(pairs_of):
         swapped[:, pairs.ravel()] = best[:, g, None] == 1
     return swapped
 
@@ -72,13 +76,13 @@ def exchange(values: np.ndarray, swapped: np.ndarray, skeleton: Skeleton) -> np.
     return np.where(mask, values[:, skeleton.mirror], values)
 
 
-def _pairs_by_group(skeleton: Skeleton) -> list[np.ndarray]:
-    """For each group that the skeleton has: (K, 2) joint indices left and right."""
-    found = []
-    for names in GROUPS.values():
+def _pairs_by_group(skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """For each group that the skeleton has, in the order of `GROUPS`: (K, 2) joint indices left and right."""
+    found = {}
+    for group, names in GROUPS.items():
         present = [n for n in names if f"left_{n}" in skeleton.joints and f"right_{n}" in skeleton.joints]
         if present:
-            found.append(np.array([skeleton.indices(f"left_{n}", f"right_{n}") for n in present]))
+            found[group] = np.array([skeleton.indices(f"left_{n}", f"right_{n}") for n in present])
     return found
 
 
@@ -114,26 +118,30 @@ def _motion_cost(pairs: np.ndarray, keypoints: np.ndarray, score: np.ndarray, ti
         usual = np.array([_median(miss[0, 0, 0, counted[:, k] > 0, k]) for k in range(len(pairs))])
         spread = np.clip(1.5 * usual, _MIN_SPREAD, _MAX_SPREAD)
         cost = cost + 0.5 * np.minimum((miss / (spread * longer)) ** 2 / 2, _WORST) * counted
-    return np.moveaxis(cost.sum(axis=-1), -1, 0)
+    total = cost.sum(axis=-1)
+    if len(pairs) > _FULL_GROUP:
+        total *= _FULL_GROUP / len(pairs)
+    return np.moveaxis(total, -1, 0)
 
 
 def _median(values: np.ndarray) -> float:
     return float(np.median(values)) if len(values) else 0.0
 
 
-def _viterbi(motion: np.ndarray, weight: np.ndarray, states: np.ndarray) -> np.ndarray:
+def _viterbi(motion: np.ndarray, weight: np.ndarray, states: np.ndarray, face_and_arms: bool) -> np.ndarray:
     """(F,) index of the best state in each frame.
 
     motion : (G, F, 2, 2, 2). weight : (G, F) score of the group times the seconds that the frame stands for.
-    states : (S, G) of 0 and 1. The search goes over pairs of successive states, as the motion cost looks at three
-    frames.
+    states : (S, G) of 0 and 1. face_and_arms : whether these are the first two groups.
+
+    The search goes over pairs of successive states, as the motion cost looks at three frames.
     """
     groups, frames = weight.shape
     count = len(states)
     changed = (states[:, None] != states[None]).sum(-1)
     change = np.where(changed > 0, _CHANGE + _CHANGE_PER_GROUP * changed, 0.0)
     own = _SWAPPED_PER_S * (weight.T @ states.T)
-    if groups > 1:
+    if face_and_arms:
         own += _DISAGREE_PER_S * weight[:2].min(axis=0)[:, None] * (states[:, 0] != states[:, 1])
     # total[a, b]: best cost of a path whose last two states are a, b.
     total = (own[0][:, None] + own[1][None] + change).astype(np.float64)

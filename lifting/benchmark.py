@@ -18,8 +18,9 @@ from lifting.card import model_from
 from lifting.fast import PRECISIONS, FastNetwork
 from lifting.model import Architecture
 from lifting.profile import parse_filter_widths, profile
-from poses import InputError, UsageError, UserError
+from poses import UsageError
 from poses.archive import write_atomically
+from poses.commands import run_command
 
 JOINTS = 17
 
@@ -50,42 +51,42 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args(arguments)
-    try:
-        for flag in ("channels", "frames", "runs"):
-            if getattr(options, flag) < 1:
-                raise UsageError(f"--{flag} {getattr(options, flag)}: expected at least 1")
-        widths = parse_filter_widths(options.architecture)
-        setup = Architecture(JOINTS, JOINTS, widths, options.channels, causal=options.causal, dense=options.dense)
-        network = FastNetwork(model_from(setup, seed=1).eval(), options.precision, options.device)
-        seconds = time_inference(network, options.frames, options.runs)
-        rate = options.frames / statistics.median(seconds)
-        figures = {
-            "frames_per_second": rate,
-            "runs_frames_per_second": [options.frames / s for s in seconds],
-            "gflops": rate * profile(setup).flops_per_frame / 1e9,
-            "frames": options.frames,
-            "architecture": options.architecture,
-            "channels": options.channels,
-            "causal": options.causal,
-            "dense": options.dense,
-            "receptive_field": setup.receptive_field,
-            "precision": options.precision,
-            "device": options.device,
-            "device_name": device_name(options.device),
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
-        }
-        if options.json:
-            text = json.dumps(figures, indent=2) + "\n"
-            write_atomically(options.json, lambda stream: stream.write(text.encode()))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, InputError) else 2
-    runs = ", ".join(f"{run:,.0f}" for run in figures["runs_frames_per_second"])
-    print(f"{rate:,.0f} frames/s, median of {options.runs} runs ({runs})")
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    for flag in ("channels", "frames", "runs"):
+        if getattr(options, flag) < 1:
+            raise UsageError(f"--{flag} {getattr(options, flag)}: expected at least 1")
+    widths = parse_filter_widths(options.architecture)
+    setup = Architecture(JOINTS, JOINTS, widths, options.channels, causal=options.causal, dense=options.dense)
+    network = FastNetwork(model_from(setup, seed=1).eval(), options.precision, options.device)
+    seconds = time_inference(network, options.frames, options.runs)
+    rate = options.frames / statistics.median(seconds)
+    runs = [options.frames / s for s in seconds]
+    figures = {
+        "frames_per_second": rate,
+        "runs_frames_per_second": runs,
+        "gflops": rate * profile(setup).flops_per_frame / 1e9,
+        "frames": options.frames,
+        "architecture": options.architecture,
+        "channels": options.channels,
+        "causal": options.causal,
+        "dense": options.dense,
+        "receptive_field": setup.receptive_field,
+        "precision": options.precision,
+        "device": options.device,
+        "device_name": device_name(options.device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    if options.json:
+        text = json.dumps(figures, indent=2) + "\n"
+        write_atomically(options.json, lambda stream: stream.write(text.encode()))
+    each = ", ".join(f"{run:,.0f}" for run in runs)
+    print(f"{rate:,.0f} frames/s, median of {options.runs} runs ({each})")
     print(f"receptive field {setup.receptive_field}, {options.channels} channels, {options.precision}")
     print(f"{figures['device_name']}, {figures['threads']} threads, PyTorch {figures['torch']}")
-    return 0
 
 
 def device_name(device: str) -> str:

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from lifting.card import model_from
 from lifting.dataset_recipe import DatasetRecipe
-from lifting.distributed import Ranks
 from lifting.dropout import use_bit_dropout
 from lifting.frame_store import Windows
 from lifting.model import Architecture, TemporalModel
 from lifting.reference_checkpoint import load_reference_checkpoint, save_reference_checkpoint
 from poses import InputError
 from poses.archive import write_atomically
+from poses.distributed import Ranks
 
 log = logging.getLogger(__name__)
 

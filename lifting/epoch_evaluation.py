@@ -9,11 +9,11 @@ import torch
 
 from lifting.data.sequences import PoseDataset, PoseSequence
 from lifting.dataset_run import Networks
-from lifting.distributed import Ranks
 from lifting.fast import FastNetwork
 from lifting.inference import predict
 from lifting.losses import mpjpe_loss, velocity_loss
 from lifting.semi_supervised import SharedJoints, projection_loss
+from poses.distributed import Ranks
 
 _METRICS = ("mpjpe_mm", "mpjve_mm", "root_mm", "projection")
 

@@ -23,13 +23,15 @@ from lifting.data.mocap import Clips, load_archives, split
 from lifting.data.sequences import load_dataset
 from lifting.data.virtual_cameras import film
 from lifting.evaluate_dataset import evaluate_sequences, format_summary, require_model, summarise
+from lifting.fast import PRECISIONS, FastNetwork, check_precision
 from lifting.lifter import Lifter
 from lifting.metrics import mpjpe, mpjve, n_mpjpe, p_mpjpe, root_error_ratio
 from lifting.recipe import Recipe
 from lifting.reference_checkpoint import load_reference_checkpoint
 from lifting.root import refine_root
-from poses import InputError, UsageError, UserError
+from poses import UsageError
 from poses.archive import write_atomically
+from poses.commands import run_command
 from poses.options import load_yaml, options_from_mapping
 
 LONGEST_FRAMES = 400
@@ -106,7 +108,7 @@ def evaluate_mocap(options: argparse.Namespace) -> None:
     held_out = split(clips, recipe.held_out_share)[1]
     if not len(held_out):
         raise UsageError(f"{options.config}: held_out_share {recipe.held_out_share:g} holds no clip out")
-    lifter = Lifter.load(options.lifter)
+    lifter = Lifter.load(options.lifter, options.device, options.precision)
     results = evaluate_clips(lifter, held_out, recipe, noisy=not options.exact_keypoints)
     _write_json(options.json, results)
     print(format_table(results))
@@ -121,9 +123,8 @@ def evaluate_benchmark(options: argparse.Namespace) -> None:
     widths = _widths(options.architecture)
     model = load_reference_checkpoint(options.checkpoint, options.causal, widths, options.dense or None).position
     require_model(options.checkpoint, model.architecture, data, options.channels)
-    model = model.to(options.device)
-    flip = not options.no_test_time_augmentation
-    results = list(evaluate_sequences(model, data, flip, options.device))
+    network = FastNetwork(model, options.precision, options.device)
+    results = list(evaluate_sequences(network, data, flip=not options.no_test_time_augmentation))
     overall = summarise(results)
     by_subject = {s: summarise(r for r in results if r.subject == s) for s in subjects} if options.by_subject else {}
     content: dict[str, object] = {name: dataclasses.asdict(figures) for name, figures in overall.items()}
@@ -132,11 +133,12 @@ def evaluate_benchmark(options: argparse.Namespace) -> None:
             subject: {name: dataclasses.asdict(figures) for name, figures in summary.items()}
             for subject, summary in by_subject.items()
         }
-    content["frames"] = data.frames
+    content |= {"frames": data.frames, "precision": options.precision}
     _write_json(options.json, content)
     for subject, summary in by_subject.items():
         print(f"{subject}\n{format_summary(summary)}\n")
-    print(f"{', '.join(subjects)}: {data.frames} frames, millimetres\n{format_summary(overall)}")
+    title = f"{', '.join(subjects)}: {data.frames} frames, millimetres, computed in {options.precision}"
+    print(f"{title}\n{format_summary(overall)}")
 
 
 def _names(text: str | None, option: str) -> list[str] | None:
@@ -169,6 +171,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", choices=["mocap", *DATASETS], default="mocap", help="default: mocap")
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives (docs/datasets.md)")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="of the matrix products: bf16 where CPU or GPU has it, fp16 on GPUs (default: fp32)",
+    )
     mocap = parser.add_argument_group("with --dataset mocap")
     mocap.add_argument("--lifter", help="name of bundled weights, or a file")
     mocap.add_argument("--config", type=Path, help="the recipe: which clips, cameras and noise")
@@ -187,7 +196,6 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--downsample", type=int, default=1, metavar="N", help="keep every N-th frame")
     group.add_argument("--by-subject", action="store_true", help="a table for each subject, too")
     group.add_argument("--no-test-time-augmentation", action="store_true", help="do not average with the mirror image")
-    group.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
     return parser
 
 
@@ -199,15 +207,15 @@ def main(arguments: list[str] | None = None) -> int:
         if options.dataset == "mocap"
         else (evaluate_benchmark, ("keypoints", "checkpoint"))
     )
-    try:
+
+    def evaluate() -> None:
         missing = [f"--{name}" for name in needed if getattr(options, name) is None]
         if missing:
             raise UsageError(f"--dataset {options.dataset} needs {', '.join(missing)}")
+        check_precision(options.precision, options.device)
         run(options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, InputError) else 2
-    return 0
+
+    return run_command(evaluate)
 
 
 if __name__ == "__main__":

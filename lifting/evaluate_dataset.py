@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lifting.data.sequences import PoseDataset, PoseSequence
+from lifting.fast import FastNetwork
 from lifting.inference import predict
 from lifting.metrics import mpjpe, mpjve, n_mpjpe, p_mpjpe
 from lifting.model import Architecture, TemporalModel
@@ -64,12 +65,12 @@ def require_model(path: Path, architecture: Architecture, data: PoseDataset, cha
 
 
 def evaluate_sequences(
-    model: TemporalModel, data: PoseDataset, flip: bool = True, device: str = "cpu"
+    model: TemporalModel | FastNetwork, data: PoseDataset, flip: bool = True
 ) -> Iterator[SequenceResult]:
     """Lift every labelled sequence and measure it; `flip` averages with the mirrored input (test-time augmentation)."""
     mirror = (data.layout.mirror, data.dataset.skeleton.mirror) if flip else None
     for sequence in data.sequences:
-        predicted = predict(model, torch.from_numpy(sequence.keypoints), mirror, device).numpy()
+        predicted = predict(model, torch.from_numpy(sequence.keypoints), mirror).numpy()
         yield measure(sequence, predicted)
 
 

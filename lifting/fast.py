@@ -40,18 +40,23 @@ _MOST_PARTS = 8
 def check_precision(precision: str, device: str) -> None:
     """`UsageError` where the device is not there or does not compute in that precision."""
     if precision not in _DTYPES:
-        raise UsageError(f"--precision {precision}: unknown", f"choose one of {', '.join(PRECISIONS)}")
-    kind = device.split(":")[0]
+        raise UsageError(f"precision {precision}: unknown", f"choose one of {', '.join(PRECISIONS)}")
+    kind, _, index = device.partition(":")
+    if kind not in ("cpu", "cuda") or (index and (kind == "cpu" or not index.isdigit())):
+        raise UsageError(f"--device {device}: no such kind of device", "choose cpu, cuda or cuda:N")
     if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError(f"--device {device}: PyTorch finds no CUDA device here", "use --device cpu")
-    if kind == "cpu" and precision == "fp16":
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise UsageError(
-            "--precision fp16: CPUs do not compute in it", "use --precision bf16 or fp32, or --device cuda"
+            f"--device {device}: PyTorch finds {torch.cuda.device_count()} CUDA devices, counted from 0",
+            "use --device cuda:0",
         )
+    if kind == "cpu" and precision == "fp16":
+        raise UsageError("precision fp16: CPUs do not compute in it", "choose bf16 or fp32, or --device cuda")
     if kind == "cpu" and precision == "bf16" and not cpu_has_bf16():
-        raise UsageError("--precision bf16: this CPU has neither AMX nor AVX-512 bf16", "use --precision fp32")
+        raise UsageError("precision bf16: this CPU has neither AMX nor AVX-512 bf16", "choose fp32")
     if kind == "cuda" and precision == "bf16" and not torch.cuda.is_bf16_supported():
-        raise UsageError(f"--precision bf16: {torch.cuda.get_device_name(device)} lacks it", "use --precision fp16")
+        raise UsageError(f"precision bf16: {torch.cuda.get_device_name(device)} lacks it", "choose fp16 or fp32")
 
 
 def cpu_has_bf16() -> bool:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical
+from lifting.fast import Precision
 from lifting.lifter import Lifter
+from lifting.lifter_input import to_input_skeleton
 from lifting.root import refine_root
-from poses import Intrinsics, Poses3D, Skeleton, Tracks, UsageError
+from poses import Intrinsics, Poses3D, Skeleton, Tracks
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,10 @@ class LiftOptions:
     flip: bool = field(default=True, metadata={"help": "average with the lifted mirror image (slower, more accurate)"})
     refine_root: bool = field(
         default=True, metadata={"help": "move the root so that the 3D joints fall on the 2D keypoints"}
+    )
+    precision: Precision = field(
+        default="fp32",
+        metadata={"help": "of the networks: bf16 where CPU or GPU computes in it, fp16 on GPUs (--lift-precision)"},
     )
 
 
@@ -35,15 +41,14 @@ def lift(
 ) -> Poses3D:
     """Lift every person of `tracks`, whose frames are at `timestamps_s` (T,).
 
-    `UsageError` when the tracks' skeleton is not the one that the lifter was trained for. The world is the camera
-    turned upright until `lifting.ground.ground` refines it.
+    Keypoints of another skeleton than the lifter was trained for are converted where that is possible, else
+    `UsageError`. The world is the camera turned upright until `lifting.ground.ground` refines it. `ValueError` when
+    `options` ask for another precision than `lifter` was loaded with.
     """
+    if options is not None and options.precision != lifter.precision:
+        raise ValueError(f"the lifter was loaded for {lifter.precision}, the options say {options.precision}")
     options = options or LiftOptions()
-    if tracks.skeleton.name != lifter.input_skeleton.name:
-        raise UsageError(
-            f"lifter {lifter.card.name} takes {lifter.input_skeleton.name} keypoints, these are {tracks.skeleton.name}",
-            "choose another --detector or --lifter",
-        )
+    tracks = to_input_skeleton(tracks, lifter)
     rows, joints = len(tracks), len(lifter.output_skeleton)
     positions = np.zeros((rows, joints, 3), np.float32)
     root = np.zeros((rows, 3), np.float32)

@@ -33,6 +33,7 @@ class Lifter:
     card : what the weights are and expect.
     label : name and SHA-256, as results record them.
     weights_sha256 : hash of the weights file.
+    precision : in which the products are computed.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Lifter:
         self.input_skeleton = get_skeleton(card.input_skeleton)
         self.output_skeleton = get_skeleton(card.output_skeleton)
         self.device = device
+        self.precision = precision
         self._position = FastNetwork(position, precision, device)
         self._trajectory = FastNetwork(trajectory, precision, device)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lifting.model import Architecture
 from poses import UsageError
+from poses.commands import run_command
 
 PAPER_ROWS = (
     ("27 frames", Architecture(17, 17, (3, 3, 3))),
@@ -81,43 +82,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--joints-in", type=int, default=17, help="2D keypoints (default: 17)")
     parser.add_argument("--joints-out", type=int, default=17, help="3D joints (default: 17)")
     options = parser.parse_args(arguments)
-    rows = list(PAPER_ROWS)
-    try:
-        for flag, value in (
-            ("--channels", options.channels),
-            ("--joints-in", options.joints_in),
-            ("--joints-out", options.joints_out),
-        ):
-            if value < 1:
-                raise UsageError(f"{flag} {value}: expected at least 1")
-        if options.architecture:
-            widths = parse_filter_widths(options.architecture)
-            kind = ("causal " if options.causal else "") + ("dense " if options.dense else "")
-            architecture = Architecture(
-                options.joints_in,
-                options.joints_out,
-                widths,
-                options.channels,
-                causal=options.causal,
-                dense=options.dense,
-            )
-            rows = [(f"{kind}{options.architecture} x{options.channels}", architecture)]
-        elif (
-            options.causal
-            or options.dense
-            or (options.channels, options.joints_in, options.joints_out)
-            != (
-                1024,
-                17,
-                17,
-            )
-        ):
-            raise UsageError("these options describe one model", "give its filter widths with --architecture")
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(format_profiles(rows))
-    return 0
+    return run_command(lambda: print(format_profiles(_rows(options))))
+
+
+def _rows(options: argparse.Namespace) -> list[tuple[str, Architecture]]:
+    """The models to describe: those of table 5, or the one that the options name."""
+    sizes = {"channels": options.channels, "joints-in": options.joints_in, "joints-out": options.joints_out}
+    for flag, value in sizes.items():
+        if value < 1:
+            raise UsageError(f"--{flag} {value}: expected at least 1")
+    if options.architecture:
+        widths = parse_filter_widths(options.architecture)
+        kind = ("causal " if options.causal else "") + ("dense " if options.dense else "")
+        architecture = Architecture(
+            options.joints_in,
+            options.joints_out,
+            widths,
+            options.channels,
+            causal=options.causal,
+            dense=options.dense,
+        )
+        return [(f"{kind}{options.architecture} x{options.channels}", architecture)]
+    if options.causal or options.dense or tuple(sizes.values()) != (1024, 17, 17):
+        raise UsageError("these options describe one model", "give its filter widths with --architecture")
+    return list(PAPER_ROWS)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ from torch import Tensor
 
 from lifting.card import load_weights
 from lifting.model import Architecture, TemporalModel
-from poses import InputError, UserError
+from poses import InputError
 from poses.archive import write_atomically
+from poses.commands import run_command
 
 log = logging.getLogger(__name__)
 
@@ -305,16 +306,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path, help="a checkpoint, or with --export our weights (*.safetensors)")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the weights in the reference's form")
     options = parser.parse_args(arguments)
-    try:
-        if options.export:
-            card, position, trajectory, _ = load_weights(options.file)
-            save_reference_checkpoint(options.export, position, trajectory)
-            print(f"{options.export}: {card.name}, {card.position.input_joints} points in")
-            return 0
-        checkpoint = load_reference_checkpoint(options.file)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    if options.export:
+        card, position, trajectory, _ = load_weights(options.file)
+        save_reference_checkpoint(options.export, position, trajectory)
+        print(f"{options.export}: {card.name}, {card.position.input_joints} points in")
+        return
+    checkpoint = load_reference_checkpoint(options.file)
     print(f"epoch {checkpoint.epoch}, learning rate {checkpoint.lr:g}")
     for name, model in (("model_pos", checkpoint.position), ("model_traj", checkpoint.trajectory)):
         if model is not None:
@@ -325,7 +326,6 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{name}: architecture {widths}, {kind}, {setup.channels} channels, {setup.input_joints} keypoints in, "
                 f"{setup.output_joints} joints out, receptive field {setup.receptive_field}"
             )
-    return 0
 
 
 if __name__ == "__main__":

@@ -25,15 +25,16 @@ from lifting.card import Card, model_from, save_weights
 from lifting.data.mocap import Clips, load_archives, split
 from lifting.data.sampling import WindowSampler
 from lifting.data.virtual_cameras import Batch, film, mirror_bodies, vary_proportions
-from lifting.distributed import leave
 from lifting.evaluate import evaluate_clips, format_table
 from lifting.lifter import Lifter
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
 from lifting.person_frame import normalise
 from lifting.recipe import Recipe
-from poses import InputError, UsageError, UserError
+from poses import InputError, UsageError
 from poses.archive import write_atomically
+from poses.commands import run_command
+from poses.distributed import leave
 from poses.options import load_yaml, options_from_mapping
 
 log = logging.getLogger("lifting.train")
@@ -209,35 +210,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        recipe = options_from_mapping(Recipe, load_yaml(options.config), str(options.config))
-        clips, held_out = split(load_archives(options.data, sorted(recipe.archive_weights)), recipe.held_out_share)
-        log.info("%d clips to train on, %d held out", len(clips), len(held_out))
-        if not options.output.parent.is_dir():
-            raise InputError(f"{options.output}: there is no folder {options.output.parent}", "make it first")
-        checkpoint = options.checkpoint or options.output.with_suffix(".checkpoint")
-        run = train(recipe, clips, checkpoint, options.device)
-        card = Card(
-            name=recipe.name,
-            summary=recipe.summary,
-            licence=recipe.licence,
-            trained_on=recipe.trained_on,
-            position=run.position.architecture,
-            trajectory=run.trajectory.architecture,
-        )
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    recipe = options_from_mapping(Recipe, load_yaml(options.config), str(options.config))
+    clips, held_out = split(load_archives(options.data, sorted(recipe.archive_weights)), recipe.held_out_share)
+    log.info("%d clips to train on, %d held out", len(clips), len(held_out))
+    if not options.output.parent.is_dir():
+        raise InputError(f"{options.output}: there is no folder {options.output.parent}", "make it first")
+    checkpoint = options.checkpoint or options.output.with_suffix(".checkpoint")
+    run = train(recipe, clips, checkpoint, options.device)
+    card = Card(
+        name=recipe.name,
+        summary=recipe.summary,
+        licence=recipe.licence,
+        trained_on=recipe.trained_on,
+        position=run.position.architecture,
+        trajectory=run.trajectory.architecture,
+    )
+    save_weights(options.output, card, run.average_position, run.average_trajectory)
+    if len(held_out):
+        # Measured as saved, in half precision, then written again with the figures on the card.
+        results = evaluate_clips(Lifter.load(str(options.output)), held_out, recipe)
+        log.info("held-out clips:\n%s", format_table(results))
+        measured = {name: round(value, 2) for name, value in results["all"].items()}
+        card = dataclasses.replace(card, measured=measured)
         save_weights(options.output, card, run.average_position, run.average_trajectory)
-        if len(held_out):
-            # Measured as saved, in half precision, then written again with the figures on the card.
-            results = evaluate_clips(Lifter.load(str(options.output)), held_out, recipe)
-            log.info("held-out clips:\n%s", format_table(results))
-            measured = {name: round(value, 2) for name, value in results["all"].items()}
-            card = dataclasses.replace(card, measured=measured)
-            save_weights(options.output, card, run.average_position, run.average_trajectory)
-    except UserError as error:
-        log.error("%s", error)
-        return 1 if isinstance(error, InputError) else 2
     log.info("%s: %s", options.output, json.dumps(card.measured))
-    return 0
 
 
 if __name__ == "__main__":

@@ -16,11 +16,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lifting.curves import Curve
 from lifting.data.sequences import PoseDataset
 from lifting.dataset_recipe import DatasetRecipe, recipe_from
 from lifting.dataset_run import DatasetRun
-from lifting.distributed import Ranks, joined
 from lifting.epoch_evaluation import epoch_errors
 from lifting.evaluate_dataset import Figures, format_summary, measure, summarise
 from lifting.fast import FastNetwork
@@ -37,8 +35,11 @@ from lifting.semi_supervised import (
     shared_joints,
 )
 from lifting.training_data import Batches, TrainingData, load_training_data
-from poses import InputError, UsageError, UserError
+from poses import InputError, UsageError
 from poses.archive import write_atomically
+from poses.commands import run_command
+from poses.curves import Curve
+from poses.distributed import Ranks, joined
 from poses.options import load_yaml
 
 log = logging.getLogger("lifting.train")
@@ -263,24 +264,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        recipe = recipe_of(options)
-        if options.device == "cpu":
-            keep_freed_memory()
-        with joined(options.device) as ranks:
-            if not ranks.is_main:
-                logging.getLogger().setLevel(logging.ERROR)
-            data = load_training_data(recipe, options.data)
-            if ranks.is_main:
-                _make_folder(options.output)
-            _log_sizes(data)
-            run = train(recipe, data, options.output, ranks)
-            if ranks.is_main:
-                _report(run, data.test, options.output)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 1 if isinstance(error, InputError) else 2
-    return 0
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    recipe = recipe_of(options)
+    if options.device == "cpu":
+        keep_freed_memory()
+    with joined(options.device) as ranks:
+        if not ranks.is_main:
+            logging.getLogger().setLevel(logging.ERROR)
+        data = load_training_data(recipe, options.data)
+        if ranks.is_main:
+            _make_folder(options.output)
+        _log_sizes(data)
+        run = train(recipe, data, options.output, ranks)
+        if ranks.is_main:
+            _report(run, data.test, options.output)
 
 
 def _log_sizes(data: TrainingData) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from lifting.data.sequences import PoseDataset, load_dataset
 from lifting.dataset_recipe import DatasetRecipe
-from lifting.distributed import Ranks
 from lifting.frame_store import EndlessOrder, FrameStore, Windows, epoch_order
 from lifting.semi_supervised import input_skeleton, shared_joints
 from lifting.unlabelled import find_tracks, load_tracks
 from poses import InputError, UsageError
+from poses.distributed import Ranks
 
 _LABELLED, _UNLABELLED = 1, 2
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from detectors.from_file import check_for_many
 from pipeline.cache import make_folder
 from pipeline.config import Config
 from pipeline.inputs import VideoInput
@@ -62,9 +63,9 @@ def run_batch(
     if not inputs:
         return outcomes
     with Models(config) as models:
-        # What cannot be had should be known before the first long stage, not after it.
-        models.detector()
-        models.lifter()
+        models.prepare()
+        if config.detect.file is not None:
+            check_for_many(config.detect.file, len(inputs))
         make_folder(output)
         for number, video in enumerate(inputs, start=1):
             progress.event(

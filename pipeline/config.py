@@ -13,6 +13,7 @@ from detectors.base import DetectorOptions
 from detectors.tracking import TrackingOptions
 from lifting.lift import LiftOptions
 from poses import UsageError
+from render.export import FORMATS, get_format
 from render.video import RenderOptions
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU where there is one"
@@ -83,6 +84,10 @@ class Config:
         metadata={"help": "what lifts them to 3D: bundled weights by name, or a .safetensors file (--lifter)"},
     )
     movie: bool = field(default=True, metadata={"help": "draw the MP4 (false: --no-render)"})
+    export: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": f"files for other programs (--export): any of {', '.join(FORMATS)}; see docs/exports.md"},
+    )
     batch_frames: int = field(
         default=8, metadata={"help": "frames handed to the detector at once, 1 to 32: speed and memory, not the result"}
     )
@@ -105,6 +110,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.people != "all" and (isinstance(self.people, str) or self.people < 1):
             raise ValueError(f"people (--people) must be 'all' or a number of at least 1, got {self.people!r}")
+        for name in self.export:
+            get_format(name)
         if not 1 <= self.batch_frames <= 32:
             raise ValueError(f"batch_frames must lie between 1 and 32, got {self.batch_frames}")
         if self.camera.file is not None and self.camera.fov_deg is not None:
@@ -115,7 +122,7 @@ class Config:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dictionary of every option, for JSON and YAML."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "export": list(self.export)}
 
 
 def type_name(hint: Any) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from detectors import from_file
 from detectors.base import Detector
 from detectors.registry import create_detector
+from lifting.fast import check_precision
 from lifting.lifter import Lifter
+from lifting.lifter_input import check_input_skeleton
 from pipeline.config import DEVICE_HELP, Config
 from poses import UsageError
 
@@ -43,9 +47,36 @@ class Models:
     def __init__(self, config: Config) -> None:
         self._config = config
         self.device = resolve_device(config.device)
+        # Before detection, which takes long, and not after it.
+        check_precision(config.lift.precision, self.device)
         self.detector_device = self.device
         self._detector: Detector | None = None
         self._lifter: Lifter | None = None
+
+    @property
+    def reads_file(self) -> bool:
+        """Whether the keypoints come from a file, so that there is no detector to make."""
+        return self._config.detector == from_file.NAME
+
+    def prepare(self) -> None:
+        """Make both models, so that what cannot be had is known before the first long stage.
+
+        `UsageError` also where the lifter cannot take the detector's keypoints, and where a file of keypoints is
+        missing or given to a detector that looks for itself.
+        """
+        file = self._config.detect.file
+        if self.reads_file and file is None:
+            raise UsageError("--detector file needs to know the file", "give --keypoints FILE_OR_FOLDER")
+        if not self.reads_file and file is not None:
+            raise UsageError(
+                f"--keypoints {file}: detector {self._config.detector} looks for keypoints itself",
+                "add --detector file, or leave --keypoints out",
+            )
+        lifter = self.lifter()
+        if file is None:
+            check_input_skeleton(self.detector().skeleton, lifter)
+        elif not Path(file).exists():
+            raise UsageError(f"{file}: no such file or folder of keypoints", "check --keypoints")
 
     def detector(self) -> Detector:
         """The detector; `UsageError` lists the known names."""
@@ -76,7 +107,7 @@ class Models:
     def lifter(self) -> Lifter:
         """The lifter; `UsageError` or `InputError` where its weights cannot be used."""
         if self._lifter is None:
-            self._lifter = Lifter.load(self._config.lifter, device=self.device)
+            self._lifter = Lifter.load(self._config.lifter, self.device, self._config.lift.precision)
         return self._lifter
 
     def __enter__(self) -> Self:

@@ -57,6 +57,11 @@ class Place:
         return self.folder / f".{self.name}.mp4.key"
 
     @property
+    def exports_key(self) -> Path:
+        """The file beside the exports that bears their cache key, their names and sizes."""
+        return self.folder / f".{self.name}.exports.key"
+
+    @property
     def report(self) -> Path:
         """`report.json`."""
         return self.folder / "report.json"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from detectors.from_file import KeypointFile
 from detectors.registry import detector_summary
 from detectors.tracking import count_swaps
 from pipeline.config import Config
@@ -51,6 +52,7 @@ def build_report(
     source_sha256: str,
     status: str,
     error: str | None = None,
+    keypoint_file: KeypointFile | None = None,
 ) -> dict[str, Any]:
     """The report as plain JSON values; parts whose stage was not reached are null.
 
@@ -58,6 +60,7 @@ def build_report(
     ----------
     records : the stages so far, by name.
     status : `done` or `failed`, then with the `error`.
+    keypoint_file : where the keypoints came from, where not from a detector.
     """
     info = VideoInfo.load(place.video) if "decode" in records and place.video.exists() else None
     tracks = Tracks.load(place.tracks) if "track" in records else None
@@ -77,8 +80,12 @@ def build_report(
         "warnings": find_warnings(place, config, info, tracks, poses, records),
         "camera": _describe_camera(poses) if poses is not None else None,
         "stages": _describe_stages(place, records),
-        "device": {"asked": config.device, "detector": models.detector_device, "lifter": models.device},
-        "weights": _describe_weights(config, models),
+        "device": {
+            "asked": config.device,
+            "detector": None if models.reads_file else models.detector_device,
+            "lifter": models.device,
+        },
+        "weights": _describe_weights(config, models, keypoint_file),
         "options": config.as_dict(),
         "versions": all_versions(),
     }
@@ -200,15 +207,19 @@ def _earlier_stages(place: Place) -> dict[str, dict[str, Any]]:
     return stages if isinstance(stages, dict) else {}
 
 
-def _describe_weights(config: Config, models: Models) -> dict[str, Any]:
-    detector, lifter = models.detector(), models.lifter()
+def _describe_weights(config: Config, models: Models, keypoint_file: KeypointFile | None) -> dict[str, Any]:
+    lifter = models.lifter()
     card = lifter.card
+    if models.reads_file:
+        detector = {
+            "name": config.detector,
+            "sha256": None if keypoint_file is None else keypoint_file.sha256,
+            "keypoints": None if keypoint_file is None else str(keypoint_file.path),
+        }
+    else:
+        detector = {"name": models.detector().name, "sha256": models.detector().weights_sha256}
     return {
-        "detector": {
-            "name": detector.name,
-            "sha256": detector.weights_sha256,
-            "summary": detector_summary(config.detector),
-        },
+        "detector": {**detector, "summary": detector_summary(config.detector)},
         "lifter": {
             "label": lifter.label,
             "sha256": lifter.weights_sha256,

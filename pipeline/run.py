@@ -12,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from detectors import tracking
+from detectors.from_file import KeypointFile, find_keypoint_file
 from pipeline import stages
 from pipeline.cache import locked_folder, make_folder, remove_leftovers, stage_key
 from pipeline.config import Config
 from pipeline.container import check_video_file, file_sha256
+from pipeline.export_stage import export_people, exports_key
 from pipeline.models import Models
 from pipeline.place import Place
 from pipeline.progress import Progress, QuietProgress
 from pipeline.report import StageRecord, build_report, write_report
 from poses import Detections, InputError, Poses3D, Tracks, UserError, VideoInfo, artifact_key
+from render.export import get_format
 
 
 @dataclass(frozen=True)
@@ -108,14 +111,22 @@ class _VideoRun:
         self.models, self.progress = models, progress
         self.records: dict[str, StageRecord] = {}
         self.source_sha256 = ""
+        self.keypoint_file: KeypointFile | None = None
 
     def go(self) -> Result:
         try:
             self.source_sha256 = file_sha256(self.place.source)
-            self._decode_and_detect()
+            self.models.prepare()
+            for name in self.config.export:
+                get_format(name).check_package()
+            if self.config.detect.file is None:
+                self._decode_and_detect()
+            else:
+                self._read_keypoints(self.config.detect.file)
             self._track()
             self._lift_and_ground()
             self._render()
+            self._export()
         except UserError as error:
             self._report_failure(error)
             raise
@@ -157,6 +168,34 @@ class _VideoRun:
                 self.progress,
             ),
         )
+
+    def _read_keypoints(self, location: str) -> None:
+        """In place of detecting: what another program found in this video."""
+        config, place = self.config, self.place
+        self.keypoint_file = file = find_keypoint_file(location, place.source)
+        decode_key = stage_key("decode", self.source_sha256, dataclasses.asdict(config.decode))
+        # Where the file lies does not matter, what it holds does; and some forms hold several videos by name.
+        options = {
+            "detector": config.detector,
+            "video": place.source.name,
+            "min_score": config.detect.min_score,
+            "max_people": config.detect.max_people,
+        }
+        detect_key = stage_key("detect", decode_key, options, file.sha256)
+        if not self._fresh("decode", place.video, decode_key):
+            self._time(
+                "decode",
+                place.video,
+                decode_key,
+                lambda: stages.decode_video(place, self.source_sha256, config.decode, decode_key),
+            )
+        if not self._fresh("detect", place.detections, detect_key):
+            self._time(
+                "detect",
+                place.detections,
+                detect_key,
+                lambda: stages.read_keypoints(place, file, config.decode, config.detect, detect_key),
+            )
 
     def _track(self) -> None:
         options, people = self.config.track, self.config.people
@@ -206,6 +245,19 @@ class _VideoRun:
                 lambda: stages.render_movie(place, self.config.decode, options, key, self.progress),
             )
 
+    def _export(self) -> None:
+        place, names = self.place, self.config.export
+        if not names:
+            return
+        key = stage_key("export", self.records["ground"].key, {"formats": sorted(names), "name": place.name})
+        artifact = f"{place.name}.*"
+        if not len(Poses3D.load(place.poses)):
+            self.records["export"] = StageRecord(artifact, "skipped", key, None, None)
+        elif not self.force and exports_key(place) == key:
+            self._note_fresh("export", Path(artifact), key)
+        else:
+            self._time("export", Path(artifact), key, lambda: export_people(place, names, key))
+
     def _fresh(self, stage: str, path: Path, key: str) -> bool:
         if self.force or artifact_key(path) != key:
             return False
@@ -228,7 +280,16 @@ class _VideoRun:
         )
 
     def _report(self, status: str, error: str | None = None) -> dict[str, Any]:
-        return build_report(self.place, self.config, self.models, self.records, self.source_sha256, status, error)
+        return build_report(
+            self.place,
+            self.config,
+            self.models,
+            self.records,
+            self.source_sha256,
+            status,
+            error,
+            keypoint_file=self.keypoint_file,
+        )
 
     def _report_failure(self, error: UserError) -> None:
         try:

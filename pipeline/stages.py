@@ -3,7 +3,7 @@
 | stage        | reads                              | writes                         |
 |--------------|------------------------------------|--------------------------------|
 | decode       | the video                          | `video.npz`                    |
-| detect       | the video (in one pass with decode)| `detections.npz`               |
+| detect       | the video (in one pass with decode), or a file of keypoints and `video.npz` | `detections.npz` |
 | track        | `video.npz`, `detections.npz`      | `tracks.npz`                   |
 | lift, ground | `video.npz`, `tracks.npz`          | `poses3d.npz`                  |
 | render       | the video and all of these         | `<name>.mp4`, `.<name>.mp4.key`|
@@ -18,7 +18,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from detectors.base import Detector
+from detectors.base import Detector, DetectorOptions
+from detectors.from_file import KeypointFile, VideoFrames, read_detections
 from detectors.tracking import TrackingOptions, track
 from lifting.ground import ground
 from lifting.lift import LiftOptions, lift
@@ -64,6 +65,29 @@ def detect_people(
     info.save(place.video, video_key)
     detections.save(place.detections, detections_key)
     store.remove()
+    return len(info)
+
+
+def read_keypoints(place: Place, file: KeypointFile, decode: DecodeOptions, options: DetectorOptions, key: str) -> int:
+    """Write `detections.npz` from keypoints computed elsewhere; returns the frames.
+
+    The file's frames are those of the whole video; of a part of it (`decode`) its own are taken.
+    """
+    info = VideoInfo.load(place.video)
+    whole = info
+    if decode != DecodeOptions():
+        whole = scan_video(place.source, source_sha256=info.source_sha256)
+    frames = VideoFrames(
+        name=place.source.name,
+        width=info.width,
+        height=info.height,
+        total=len(whole),
+        first=int(np.abs(whole.timestamps_s - info.timestamps_s[0]).argmin()),
+        kept=len(info),
+    )
+    read_detections(file, frames, options).save(place.detections, key)
+    # An earlier run with a detector may have been killed half way.
+    ChunkStore(place.detection_chunks, key).remove()
     return len(info)
 
 

@@ -21,7 +21,7 @@ RATE_HZ = 50.0
 KEYPOINTS = (*H36M17.joints, "nose", "left_eye", "right_eye", "left_ear", "right_ear")
 """Joints of Human3.6M in its order, then five points of the face."""
 
-_NAMES_IN_ARCHIVES = {"neck": "neck_nose", "head": "head_top"}
+NAMES_IN_ARCHIVES = {"neck": "neck_nose", "head": "head_top"}
 
 PARENTS = (*H36M17.parents, 9, 9, 9, 9, 9)
 
@@ -69,7 +69,9 @@ def load_archive(path: str | Path) -> Clips:
     joints, start = data["joints"], data["clip_start"].astype(np.int64)
     if joints.ndim != 3 or joints.shape[1:] != (len(KEYPOINTS), 3):
         raise InputError(f"{path}: joints must have shape (frames, {len(KEYPOINTS)}, 3), got {joints.shape}")
-    if data["keypoint"].tolist() != [_NAMES_IN_ARCHIVES.get(name, name) for name in KEYPOINTS]:
+    if joints.dtype.kind not in "iu":
+        raise InputError(f"{path}: joints must be whole millimetres, got {joints.dtype}")
+    if data["keypoint"].tolist() != [NAMES_IN_ARCHIVES.get(name, name) for name in KEYPOINTS]:
         raise InputError(
             f"{path}: the keypoints are not those of the format, in its order: {data['keypoint'].tolist()}"
         )
@@ -83,14 +85,24 @@ def load_archive(path: str | Path) -> Clips:
 
 
 def load_archives(folder: Path, archives: list[str]) -> Clips:
-    """All clips of the named archives in `folder`."""
-    parts = [load_archive(folder / f"{name}.npz") for name in archives]
+    """All clips of the named archives in `folder`; a folder of BVH files by that name serves as well."""
+    parts = [_load(folder, name) for name in archives]
     lengths = np.concatenate([np.diff(part.start) for part in parts])
     return Clips(
         np.concatenate([part.joints_m for part in parts]),
         np.concatenate([[0], np.cumsum(lengths)]),
         tuple(name for part in parts for name in part.names),
     )
+
+
+def _load(folder: Path, name: str) -> Clips:
+    path = folder / f"{name}.npz"
+    if path.exists() or not (folder / name).is_dir():
+        return load_archive(path)
+    # It needs what stands above.
+    from lifting.data.bvh import load_bvh_folder
+
+    return load_bvh_folder(folder / name)
 
 
 def is_held_out(name: str, share: float) -> bool:

@@ -25,7 +25,8 @@ from lifting.data.reference_npz import (
     write_positions_3d,
 )
 from lifting.data.sequences import archive_paths
-from poses import InputError, UsageError, UserError
+from poses import UsageError
+from poses.commands import run_command
 
 log = logging.getLogger("lifting.data.prepare")
 
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "keypoints", help="2D keypoints from this project's pipeline over Human3.6M's videos"
     )
     keypoints.add_argument("name", help="what --keypoints will call them")
+    keypoints.add_argument("--dataset", choices=[*DATASETS], default=H36M.name, help="default: %(default)s")
     keypoints.add_argument("--subjects", default=",".join(prepare_h36m.SUBJECTS), help="default: %(default)s")
 
     for command in (h36m, humaneva, keypoints):
@@ -87,6 +89,13 @@ def _run(options: argparse.Namespace) -> None:
         positions, projections = prepare_humaneva.from_matlab(options.source)
         _write(HUMANEVA.name, options, "gt", positions, projections, prepare_humaneva.HUMANEVA_LAYOUT)
     else:
+        if options.dataset != H36M.name:
+            raise UsageError(
+                f"keypoints of this project's pipeline cannot be prepared for {options.dataset}, whose videos have to "
+                "be aligned with the motion capture by the dataset's own software",
+                "use published detections, such as data_2d_humaneva15_detectron_pt_coco.npz (docs/datasets.md), or "
+                "take your results as unlabelled_tracks (docs/training.md)",
+            )
         keypoints, layout = own_keypoints.from_pipeline(options.source, _subjects(options.subjects))
         _write(H36M.name, options, options.name, None, keypoints, layout)
 
@@ -112,12 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        _run(options)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 1 if isinstance(error, InputError) else 2
-    return 0
+    return run_command(lambda: _run(options))
 
 
 if __name__ == "__main__":

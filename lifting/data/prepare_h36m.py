@@ -17,7 +17,7 @@ import numpy as np
 
 from lifting.data.datasets import H36M, H36M_JOINTS
 from lifting.data.reference_npz import Positions3D, read_positions_3d
-from poses import InputError, UserError
+from poses import InputError, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ _RENAMED = (("TakingPhoto", "Photo"), ("WalkingDog", "WalkDog"))
 def from_cdf(source: Path, subjects: Sequence[str] = SUBJECTS) -> Positions3D:
     """Read `<source>/S1/MyPoseFeatures/D3_Positions/*.cdf`, as the dataset's own site hands them out.
 
-    `InputError` names the folder or file; `UserError` says how to install cdflib.
+    `InputError` names the folder or file; `UsageError` says how to install cdflib.
     """
     try:
         import cdflib
     except ImportError:
-        raise UserError("reading CDF files needs the package cdflib", "pip install cdflib") from None
+        raise UsageError("reading CDF files needs the package cdflib", "pip install cdflib") from None
 
     def pose(path: Path) -> np.ndarray:
         try:
@@ -61,13 +61,13 @@ def from_cdf(source: Path, subjects: Sequence[str] = SUBJECTS) -> Positions3D:
 def from_h5(source: Path, subjects: Sequence[str] = SUBJECTS) -> Positions3D:
     """Read `h36m/S1/MyPoses/3D_positions/*.h5` from h36m.zip, or from the folder that it was unpacked into.
 
-    The form of Martinez et al., ICCV 2017. `InputError` names the archive or file; `UserError` says how to
+    The form of Martinez et al., ICCV 2017. `InputError` names the archive or file; `UsageError` says how to
     install h5py.
     """
     try:
         import h5py
     except ImportError:
-        raise UserError("reading h5 files needs the package h5py", "pip install h5py") from None
+        raise UsageError("reading h5 files needs the package h5py", "pip install h5py") from None
 
     def pose(name: str, read: Callable[[], bytes]) -> np.ndarray:
         try:

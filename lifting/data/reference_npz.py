@@ -3,8 +3,8 @@
 Two forms of the same content are read; which one a file has is seen from the file.
 
 - The published form: pickled objects. `positions_3d` is a dictionary subject -> action -> array; `positions_2d` is
-  subject -> action -> list of arrays, one a camera; `metadata` a dictionary. Read through `restricted_pickle`, so that
-  a file cannot run anything.
+  subject -> action -> list of arrays, one a camera; `metadata` a dictionary. Read through `poses.restricted_pickle`, so
+  that a file cannot run anything.
 - The safe form, without pickles: `format` (`positions_3d` or `positions_2d`), arrays named `S1/Walking`, or
   `S1/Walking/0` for camera 0, and `metadata` as JSON text.
 
@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from lifting.data.restricted_pickle import ForbiddenPickleError, load_plain
 from poses import InputError
 from poses.archive import write_atomically, write_npz
+from poses.restricted_pickle import read_plain_npz
 
 Positions3D = dict[str, dict[str, np.ndarray]]
 """subject -> action -> (T, J, 3) float32, world frame, metres."""
@@ -161,19 +159,9 @@ def _write_published(path: str | Path, **content: Any) -> None:
 
 def _read(path: str | Path, required: Sequence[str]) -> dict[str, Any]:
     """The entries of an archive in either form, nested as in the published form."""
-    path = Path(path)
-    entries: dict[str, Any] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as stream:
-                    entries[name.removesuffix(".npy")] = _read_entry(stream)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "see docs/datasets.md for where to get or how to make it") from None
-    except ForbiddenPickleError as error:
-        raise InputError(f"{path}: {error}", _REMEDY) from None
-    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a readable npz archive, or cut off ({error})", _REMEDY) from None
+    if not Path(path).exists():
+        raise InputError(f"{path}: no such file", "see docs/datasets.md for where to get or how to make it")
+    entries = read_plain_npz(path, _REMEDY)
     if "format" in entries:
         entries = _nest(path, entries)
     missing = [name for name in required if name not in entries]
@@ -183,23 +171,7 @@ def _read(path: str | Path, required: Sequence[str]) -> dict[str, Any]:
     return entries
 
 
-def _read_entry(stream: Any) -> Any:
-    """One `.npy` member: an array, or what the pickle in it holds."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
-    else:
-        raise ValueError(f"npy format {version} is unknown")
-    if dtype.hasobject:
-        held = load_plain(stream)
-        return held.item() if isinstance(held, np.ndarray) and held.shape == () else held
-    data = stream.read()
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy(order="K")
-
-
-def _nest(path: Path, entries: Mapping[str, Any]) -> dict[str, Any]:
+def _nest(path: str | Path, entries: Mapping[str, Any]) -> dict[str, Any]:
     """From the safe form's flat names to the published form's dictionaries."""
     kind = str(entries["format"])
     nested: dict[str, Any] = {}

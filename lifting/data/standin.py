@@ -25,7 +25,8 @@ from lifting.data.keypoint_noise import smooth_noise
 from lifting.data.mocap import RATE_HZ, Clips, load_archives, split
 from lifting.data.project_truth import H36M_LAYOUT, project_truth
 from lifting.data.reference_npz import Positions2D, Positions3D, write_positions_2d, write_positions_3d
-from poses import H36M17, InputError, UserError
+from poses import H36M17, InputError
+from poses.commands import run_command
 
 log = logging.getLogger("lifting.data.standin")
 
@@ -272,16 +273,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same files (default: 1)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        paths = sorted(options.mocap.glob("*.npz"))
-        if not paths:
-            raise InputError(f"{options.mocap}: holds no motion-capture archive (*.npz)", "check --mocap")
-        clips = load_archives(options.mocap, [path.stem for path in paths])
-        write_standin(options.output, clips, options.frames, options.seed)
-    except UserError as error:
-        log.error("error: %s", error)
-        return 1 if isinstance(error, InputError) else 2
-    return 0
+    return run_command(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> None:
+    paths = sorted(options.mocap.glob("*.npz"))
+    if not paths:
+        raise InputError(f"{options.mocap}: holds no motion-capture archive (*.npz)", "check --mocap")
+    clips = load_archives(options.mocap, [path.stem for path in paths])
+    write_standin(options.output, clips, options.frames, options.seed)
 
 
 if __name__ == "__main__":

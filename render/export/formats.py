@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from poses import Poses3D, Tracks, UsageError, UserError
+from poses import InputError, Poses3D, Tracks, UsageError
 from poses.archive import write_atomically
 from render.export.bvh import write_bvh
 from render.export.c3d import c3d_bytes
@@ -18,6 +18,7 @@ from render.export.gltf import glb_bytes
 from render.export.html import viewer_page
 from render.export.motion import Motion, motions
 from render.export.opensim import write_mot, write_trc
+from render.export.packages import needed
 from render.export.rig import make_rig, solve
 from render.export.tables import write_angles_csv, write_csv, write_json
 from render.export.usd import usd_bytes
@@ -46,18 +47,25 @@ class Format:
     suffix : of the files, with a dot.
     summary : a line for the user.
     write : (source, path of the file asked for) to the paths written.
+    package : (module, extra of ours) that writing needs; None where nothing more is needed.
     """
 
     suffix: str
     summary: str
     write: Callable[[Source, Path], list[Path]]
+    package: tuple[str, str] | None = None
+
+    def check_package(self) -> None:
+        """`UsageError` names the command that installs what is missing: better before hours of work than after."""
+        if self.package is not None:
+            needed(*self.package)
 
 
 def export(source: Source, name: str, path: str | Path) -> list[Path]:
     """Write `source` in the format `name`; returns the files, more than one where the format holds one person.
 
-    `UsageError` lists the formats there are; `InputError` where a file cannot be written; `UserError` where there is
-    nothing to write.
+    `UsageError` lists the formats there are; `InputError` where a file cannot be written or there
+    is nothing to write.
     """
     return get_format(name).write(source, Path(path))
 
@@ -129,7 +137,7 @@ def _write_npy(source: Source, path: Path) -> list[Path]:
     poses = source.poses
     frames = int(poses.frame.max()) + 1 if len(poses) else 0
     if not frames:
-        raise UserError("no people in these poses", "there is nothing to export")
+        raise InputError("no people in these poses", "there is nothing to export")
     for person in poses.people():
         rows = poses.rows_of(person)
         camera_m = np.full((frames, len(poses.skeleton), 3), np.nan, np.float32)
@@ -167,19 +175,24 @@ FORMATS: dict[str, Format] = {
         ".glb",
         "animated skeletons for the web and game engines (glTF 2.0; needs pygltflib)",
         lambda source, path: [_binary(glb_bytes(motions(source.poses)), path)],
+        ("pygltflib", "export"),
     ),
     "trc": Format(".trc", "markers for OpenSim and Visual3D (millimetres, y up)", _write_trc),
     "mot": Format(".mot", "joint angles for OpenSim (degrees)", _write_mot),
-    "c3d": Format(".c3d", "points for Visual3D, Mokka, MATLAB (millimetres, y up; needs ezc3d)", _write_c3d),
+    "c3d": Format(
+        ".c3d", "points for Visual3D, Mokka, MATLAB (millimetres, y up; needs ezc3d)", _write_c3d, ("ezc3d", "export")
+    ),
     "usda": Format(
         ".usda",
         "UsdSkel as text for Omniverse, Houdini (needs usd-core)",
         lambda source, path: [_binary(usd_bytes(motions(source.poses), ".usda"), path)],
+        ("pxr.Usd", "usd"),
     ),
     "usdc": Format(
         ".usdc",
         "the same, binary and smaller",
         lambda source, path: [_binary(usd_bytes(motions(source.poses), ".usdc"), path)],
+        ("pxr.Usd", "usd"),
     ),
     "npy": Format(".npy", "the reference implementation's export: (frames, 17, 3), camera axes, metres", _write_npy),
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from poses import Poses3D, Skeleton, UserError
+from poses import InputError, Poses3D, Skeleton
 
 _Y_UP_FROM_Z_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 _LONGEST_BRIDGE = 1.5
@@ -68,13 +68,13 @@ def motions(poses: Poses3D, rate_hz: float | None = None) -> list[Motion]:
     """Every person of `poses` at a constant rate (default: that of the video), resampled where it varies.
 
     Between two frames positions are interpolated linearly, but not across frames in which the person is missing.
-    `UserError` where there is nobody or no finite position.
+    `InputError` where there is nobody or no finite position.
     """
     world_m = poses.world_m().astype(np.float64)
     finite = np.isfinite(world_m).all(axis=(1, 2))
     if not finite.any():
         problem = "no people in these poses" if not len(poses) else "every position in these poses is missing (NaN)"
-        raise UserError(problem, "there is nothing to export")
+        raise InputError(problem, "there is nothing to export")
     own_rate_hz = _rate_of(poses)
     rate_hz = rate_hz or own_rate_hz
     times_s = poses.timestamps_s[finite]

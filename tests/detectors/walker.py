@@ -7,9 +7,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from poses import COCO17, Detections, Intrinsics
+from poses import COCO17, Detections, Intrinsics, Skeleton
 
 CAMERA = Intrinsics(1000.0, 1000.0, 640.0, 360.0, 1280, 720)
+
+
+_BESIDE = {
+    "eye_inner": ("eye", -0.015, 0.0, 0.0),
+    "eye_outer": ("eye", 0.015, 0.0, -0.01),
+    "mouth": ("eye", -0.01, -0.07, 0.02),
+    "pinky": ("wrist", 0.03, -0.08, -0.03),
+    "index": ("wrist", 0.02, -0.1, 0.02),
+    "thumb": ("wrist", -0.01, -0.05, 0.04),
+    "heel": ("ankle", 0.0, -0.05, -0.06),
+    "foot_index": ("ankle", 0.02, -0.06, 0.15),
+    "big_toe": ("ankle", 0.0, -0.06, 0.16),
+    "small_toe": ("ankle", 0.05, -0.06, 0.13),
+}
+"""Places beside another joint: metres outward, up and ahead of it."""
+_IN_THE_MIDDLE = {
+    **{"hip": 0.94, "pelvis": 0.94, "spine": 1.17, "thorax": 1.42, "upper_neck": 1.5, "neck": 1.54},
+    **{"head": 1.78, "head_top": 1.78},
+}
+"""Heights in metres of places between left and right."""
 
 
 def walk(
@@ -18,8 +38,9 @@ def walk(
     start_m: tuple[float, float] = (0.0, 5.0),
     speed_m_s: float = 0.0,
     steps_hz: float = 0.9,
+    skeleton: Skeleton = COCO17,
 ) -> np.ndarray:
-    """(T, J, 2) pixels of a COCO-17 body that walks in the camera's world (x right, y down, z forward).
+    """(T, J, 2) pixels of a body of any skeleton that walks in the camera's world (x right, y down, z forward).
 
     Heading 0 looks into the camera (left side at image right), pi/2 to the image's right. `speed_m_s` moves it along
     x; the legs and arms swing at `steps_hz` in any case.
@@ -40,7 +61,12 @@ def walk(
         body[f"{side}_hip"] = (zero + sign * 0.11, zero + 0.92, 0.02 * s)
         body[f"{side}_knee"] = (zero + sign * 0.1, 0.49 + 0.03 * lift, 0.17 * s + 0.04)
         body[f"{side}_ankle"] = (zero + sign * 0.1, 0.08 + 0.1 * np.maximum(0, sign * lift), 0.34 * s)
-    points = np.stack([np.stack(body[j], axis=-1) for j in COCO17.joints], axis=1)
+        for place, (near, out, up, ahead) in _BESIDE.items():
+            beside = body[f"{side}_{near}"]
+            body[f"{side}_{place}"] = (beside[0] + sign * out, beside[1] + up, beside[2] + ahead)
+    for place, height in _IN_THE_MIDDLE.items():
+        body[place] = (zero, zero + height, zero)
+    points = np.stack([np.stack(body[j], axis=-1) for j in skeleton.joints], axis=1)
     side, height, ahead = points[..., 0], points[..., 1], points[..., 2]
     cos, sin = np.cos(heading)[:, None], np.sin(heading)[:, None]
     # Facing the camera, ahead is -z and the person's left is +x.
@@ -49,7 +75,12 @@ def walk(
     return CAMERA.project(np.stack([x, 1.2 - height, z], axis=-1))
 
 
-def detections_of(people_px: list[np.ndarray], keep: list[np.ndarray] | None = None, score: float = 0.9) -> Detections:
+def detections_of(
+    people_px: list[np.ndarray],
+    keep: list[np.ndarray] | None = None,
+    score: float = 0.9,
+    skeleton: Skeleton = COCO17,
+) -> Detections:
     """Detections of several (T, J, 2) people; `keep` says for each in which frames it was found."""
     rows = [
         (frame, person[frame])
@@ -58,7 +89,7 @@ def detections_of(people_px: list[np.ndarray], keep: list[np.ndarray] | None = N
         if keep is None or keep[number][frame]
     ]
     frame = np.array([f for f, _ in rows], dtype=np.int64)
-    keypoints = np.array([k for _, k in rows], dtype=np.float32).reshape(-1, len(COCO17), 2)
+    keypoints = np.array([k for _, k in rows], dtype=np.float32).reshape(-1, len(skeleton), 2)
     boxes = np.concatenate([keypoints.min(axis=1), keypoints.max(axis=1)], axis=1).reshape(-1, 4)
-    full = np.full((len(rows), len(COCO17)), score, np.float32)
-    return Detections(frame, boxes, full[:, 0].copy(), keypoints, full, COCO17, "synthetic", "")
+    full = np.full((len(rows), len(skeleton)), score, np.float32)
+    return Detections(frame, boxes, full[:, 0].copy(), keypoints, full, skeleton, "synthetic", "")

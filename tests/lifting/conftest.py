@@ -9,6 +9,9 @@ import torch
 from lifting.card import Card, model_from, save_weights
 from lifting.lifter import Lifter
 from lifting.model import Architecture
+from lifting.training_data import TrainingData, load_training_data
+from tests.lifting.dataset_runs import TINY
+from tests.lifting.small_dataset import write_dataset
 
 ARCHITECTURES = (Architecture(19, 17, (3, 3), 16, 0.25), Architecture(19, 1, (3, 3), 8, 0.25))
 
@@ -40,3 +43,15 @@ def small_weights(tmp_path: Path, small_card: Card) -> Path:
 def small_lifter(small_weights: Path) -> Lifter:
     """A lifter with random weights: right shapes, wrong poses."""
     return Lifter.load(str(small_weights))
+
+
+@pytest.fixture(scope="session")
+def dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset's archives, not to be changed."""
+    return write_dataset(tmp_path_factory.mktemp("h36m"))
+
+
+@pytest.fixture(scope="session")
+def dataset(dataset_folder: Path) -> TrainingData:
+    """What `TINY` trains on."""
+    return load_training_data(TINY, dataset_folder)

@@ -15,6 +15,7 @@ from lifting.data.reference_npz import convert, write_positions_2d, write_positi
 from lifting.data.sequences import PoseSequence
 from lifting.evaluate import main
 from lifting.evaluate_dataset import measure, summarise
+from lifting.fast import cpu_has_bf16
 from lifting.model import Architecture, TemporalModel
 
 REFERENCE = Path(__file__).parents[1] / "data" / "h36m_reference"
@@ -54,6 +55,15 @@ def test_figures_are_the_reference_implementations(
             assert tables[subject][metric]["average"] == pytest.approx(
                 np.mean(list(expected[metric].values())), abs=1e-3
             )
+
+
+@pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU does not multiply bfloat16")
+def test_bfloat16_figures_differ_by_its_rounding(tmp_path: Path) -> None:
+    exact, coarse = evaluate(tmp_path), evaluate(tmp_path, "--precision", "bf16")
+    assert (exact["precision"], coarse["precision"]) == ("fp32", "bf16")
+    for metric in METRICS:
+        assert coarse[metric] != exact[metric]
+        assert coarse[metric]["average"] == pytest.approx(exact[metric]["average"], abs=0.2), "millimetres"
 
 
 def test_one_subject_is_its_row_of_by_subject(tmp_path: Path) -> None:
@@ -129,6 +139,9 @@ def test_humaneva(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["--downsample", "0"], 2, "--downsample must be at least 1"),
         (["--keypoints", "cpn"], 1, r"data_2d_h36m_cpn\.npz: no such file"),
         (["--checkpoint", "nowhere.bin"], 1, r"nowhere\.bin: no such file"),
+        (["--precision", "fp16"], 2, "precision fp16: CPUs do not compute in it"),
+        (["--device", "tpu"], 2, "--device tpu: no such kind of device"),
+        (["--device", "cuda:99"], 2, "--device cuda:99: PyTorch finds"),
     ],
 )
 def test_mistakes_are_named(capsys: pytest.CaptureFixture[str], options: list[str], code: int, message: str) -> None:

@@ -94,43 +94,44 @@ def test_conversion_from_the_command_line(tmp_path: Path) -> None:
     assert safe.read_bytes() != published.read_bytes() == back.read_bytes()
 
 
-def test_incomplete_subject(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_incomplete_subject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "source" / "S1" / "MyPoseFeatures" / "D3_Positions"
     write_cdf(folder)
     (folder / "Eating.cdf").unlink()
     arguments = ["h36m", "--from", "cdf", str(tmp_path / "source"), "--output", str(tmp_path / "out")]
     assert main([*arguments, "--subjects", "S1"]) == 1
-    assert "expected 30 .cdf files (15 actions, each twice), found 29" in caplog.text
-    assert str(folder) in caplog.text
+    error = capsys.readouterr().err
+    assert "expected 30 .cdf files (15 actions, each twice), found 29" in error
+    assert str(folder) in error
 
 
-def test_damaged_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "source" / "S1" / "MyPoseFeatures" / "D3_Positions"
     write_cdf(folder)
     whole = (folder / "Eating.cdf").read_bytes()
     (folder / "Eating.cdf").write_bytes(whole[:300])
     cdf = ["h36m", "--from", "cdf", str(tmp_path / "source"), "--output", str(tmp_path / "out"), "--subjects", "S1"]
     assert main(cdf) == 1
-    assert "Eating.cdf: not a readable CDF file" in caplog.text
+    assert "Eating.cdf: not a readable CDF file" in capsys.readouterr().err
     (tmp_path / "h36m.zip").write_bytes(b"PK nothing")
     assert main(["h36m", "--from", "h5", str(tmp_path / "h36m.zip"), "--output", str(tmp_path / "out")]) == 1
-    assert "h36m.zip: neither a folder nor a readable zip archive" in caplog.text
+    assert "h36m.zip: neither a folder nor a readable zip archive" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*.npz"))
 
 
 @pytest.mark.parametrize(("form", "package"), [("cdf", "cdflib"), ("h5", "h5py")])
 def test_missing_package_names_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, form: str, package: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], form: str, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     assert main(["h36m", "--from", form, str(tmp_path), "--output", str(tmp_path / "out")]) == 2
-    assert f"pip install {package}" in caplog.text
+    assert f"pip install {package}" in capsys.readouterr().err
 
 
-def test_unknown_subject_is_a_usage_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_subject_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["h36m", "--from", "npz", "x", "--output", str(tmp_path), "--subjects", "S1,S13"]
     assert main(arguments) == 2
-    assert "--subjects: 'S1,S13'" in caplog.text
+    assert "--subjects: 'S1,S13'" in capsys.readouterr().err
 
 
 def tracks_of_walk(keypoints: np.ndarray, frames: np.ndarray) -> Tracks:
@@ -181,13 +182,24 @@ def test_keypoints_of_our_own_pipeline(tmp_path: Path) -> None:
             np.testing.assert_allclose(view, straight, atol=1e-5)
 
 
-def test_keypoints_without_all_cameras(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_own_keypoints_of_humaneva_are_refused_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["keypoints", "ours", str(tmp_path), "--output", str(tmp_path / "out"), "--dataset", "humaneva15"]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "cannot be prepared for humaneva15" in error
+    assert "data_2d_humaneva15_detectron_pt_coco.npz" in error
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+def test_keypoints_without_all_cameras(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "results" / "S1" / "Eating.54138969"
     folder.mkdir(parents=True)
     tracks_of_walk(np.zeros((2, 17, 2)), np.arange(2)).save(folder / "tracks.npz")
     arguments = ["keypoints", "ours", str(tmp_path / "results"), "--output", str(tmp_path / "out"), "--subjects", "S1"]
     assert main(arguments) == 1
-    assert "Eating lacks camera 55011271, 58860488, 60457274" in caplog.text
+    assert "Eating lacks camera 55011271, 58860488, 60457274" in capsys.readouterr().err
     folder.rename(folder.with_name("Eating.left"))
     assert main(arguments) == 1
-    assert "expected a folder named <action>.<one of 54138969" in caplog.text
+    assert "expected a folder named <action>.<one of 54138969" in capsys.readouterr().err

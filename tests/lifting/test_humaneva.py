@@ -93,20 +93,20 @@ def test_prepared_archives(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_export(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, world: np.ndarray, views: np.ndarray, message: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], world: np.ndarray, views: np.ndarray, message: str
 ) -> None:
     export(tmp_path / "export")
     savemat(tmp_path / "export/Train/S3/Box_1.mat", {"poses_3d": world, "poses_2d": views})
     assert main(["humaneva", str(tmp_path / "export"), "--output", str(tmp_path)]) == 1
-    (problem,) = [record.getMessage() for record in caplog.records if "Box_1.mat" in record.getMessage()]
+    (problem,) = capsys.readouterr().err.splitlines()
     assert re.search(rf"Box_1\.mat: .*{message}", problem)
 
 
-def test_missing_and_unreadable_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_and_unreadable_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path / "export")
     (tmp_path / "export/Train/S2/Walking_1.mat").write_bytes(b"nothing of MATLAB's")
     assert main(["humaneva", str(tmp_path / "export"), "--output", str(tmp_path)]) == 1
-    assert "Train/S2/Walking_1.mat: not a readable .mat file" in caplog.text
+    assert "Train/S2/Walking_1.mat: not a readable .mat file" in capsys.readouterr().err
     (tmp_path / "export/Train/S2/Walking_1.mat").unlink()
     assert main(["humaneva", str(tmp_path / "export"), "--output", str(tmp_path)]) == 1
-    assert "Train/S2: holds no .mat file" in caplog.text
+    assert "Train/S2: holds no .mat file" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from lifting.canonical import to_canonical
 from lifting.lift import LiftOptions, fill_unseen_joints, lift, unbroken_segments
 from lifting.lifter import Lifter
-from poses import COCO17, H36M17, Intrinsics, Tracks, UsageError
+from poses import BLAZEPOSE33, COCO17, H36M17, HALPE26, Intrinsics, Skeleton, Tracks, UsageError
 from tests.motion import camera_from_world, coco_keypoints, tracks_of, transform_points, walker
 
 CAMERA = Intrinsics.from_fov(math.radians(60), 1280, 720)
@@ -143,7 +144,34 @@ def test_track_with_unseen_joints_is_lifted_whole(small_lifter: Lifter) -> None:
     assert np.flatnonzero(~poses.observed).tolist() == [10, 11, 12]
 
 
-def test_another_skeleton_is_refused(small_lifter: Lifter) -> None:
+@pytest.mark.parametrize("skeleton", [HALPE26, BLAZEPOSE33], ids=lambda s: s.name)
+def test_another_skeleton_is_converted_by_name(
+    small_lifter: Lifter, skeleton: Skeleton, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracks = walk_tracks(20)
+    # What COCO does not have lies far off, so that it would show.
+    keypoints = np.full((20, len(skeleton), 2), 5000.0, np.float32)
+    score = np.zeros((20, len(skeleton)), np.float32)
+    observed, swapped = (np.zeros((20, len(skeleton)), bool) for _ in range(2))
+    into = skeleton.indices(*COCO17.joints)
+    keypoints[:, into], score[:, into] = tracks.keypoints_px, tracks.keypoint_score
+    observed[:, into], swapped[:, into] = tracks.observed, tracks.swapped
+    other = Tracks(tracks.person_id, tracks.frame, keypoints, score, observed, swapped, skeleton)
+    times = np.arange(20) / 30
+    with caplog.at_level(logging.INFO, "lifting"):
+        got = lift(other, times, CAMERA, "fov", small_lifter)
+    wanted = lift(tracks, times, CAMERA, "fov", small_lifter)
+    np.testing.assert_array_equal(got.positions_m, wanted.positions_m)
+    np.testing.assert_array_equal(got.root_m, wanted.root_m)
+    np.testing.assert_array_equal(got.observed, wanted.observed)
+    assert f"converting {skeleton.name} keypoints to coco17" in caplog.text
+
+
+def test_a_skeleton_that_cannot_be_converted_is_refused(small_lifter: Lifter) -> None:
     other = dataclasses.replace(walk_tracks(5), skeleton=H36M17)
-    with pytest.raises(UsageError, match="lifter small takes coco17 keypoints, these are h36m17: choose another"):
+    with pytest.raises(
+        UsageError,
+        match="lifter small was trained for coco17 keypoints, the detector gives h36m17, which can be converted to "
+        "no other skeleton: choose another --detector or --lifter",
+    ):
         lift(other, np.arange(5) / 30, CAMERA, "fov", small_lifter)

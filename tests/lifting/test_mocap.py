@@ -50,6 +50,7 @@ def shortened(arrays: dict[str, Any], name: str, count: int) -> dict[str, Any]:
         (lambda a: {k: v for k, v in a.items() if k != "clip_start"}, "lacks clip_start"),
         (lambda a: {**a, "joints": a["joints"][:, :17]}, r"shape \(frames, 22, 3\), got \(105, 17, 3\)"),
         (lambda a: {**a, "joints": a["joints"].reshape(105, 66)}, r"got \(105, 66\)"),
+        (lambda a: {**a, "joints": np.full((105, 22, 3), np.nan)}, "joints must be whole millimetres, got float64"),
         (lambda a: {**a, "fps": np.array(60)}, "expected 50 frames per second, got 60"),
         (lambda a: shortened(a, "joints", 100), "does not fit 3 clips and 100 frames"),
         (lambda a: shortened(a, "clip_name", 2), "does not fit 2 clips and 105 frames"),
@@ -64,6 +65,14 @@ def test_other_formats_are_refused(tmp_path: Path, change: Any, message: str) ->
     with pytest.raises(InputError, match=message) as caught:
         load_archive(tmp_path / "odd.npz")
     assert "odd.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.98])
+def test_archive_that_is_cut_off(tmp_path: Path, share: float) -> None:
+    whole = write_archive(tmp_path / "whole.npz", WALKS).read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match=r"cut\.npz: not a readable npz archive"):
+        load_archive(tmp_path / "cut.npz")
 
 
 def test_keypoints_begin_with_human36m() -> None:

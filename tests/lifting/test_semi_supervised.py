@@ -14,7 +14,6 @@ from lifting.data.project_truth import H36M_LAYOUT, layout_of
 from lifting.data.reference_npz import KeypointLayout
 from lifting.dataset_recipe import DatasetRecipe
 from lifting.dataset_run import DatasetRun
-from lifting.distributed import Ranks
 from lifting.semi_supervised import (
     bone_length_loss,
     bones_of,
@@ -26,6 +25,7 @@ from lifting.train_dataset import train_losses
 from lifting.training_data import Batches, load_training_data
 from lifting.unlabelled import find_tracks, load_tracks, screen_intrinsics, undistort_px
 from poses import COCO17, H36M17, InputError, Intrinsics, Poses3D, Skeleton, Tracks, UsageError, VideoInfo
+from poses.distributed import Ranks
 from tests.lifting.small_dataset import write_dataset
 
 SHARED = shared_joints(H36M17, H36M17)
@@ -78,6 +78,30 @@ def test_bone_length_loss() -> None:
     ]
     assert bone_length_loss(positions, longer, bones) == pytest.approx(0.5 * np.mean(lengths), rel=1e-5)
     assert bone_length_loss(longer, positions, bones) == pytest.approx(0.5 * np.mean(lengths), rel=1e-5)
+
+
+@pytest.mark.parametrize("longer", [1.001, 1.5])
+def test_gradient_of_the_bone_length_loss(longer: float) -> None:
+    """Every bone of a half is stretched or shortened along itself, by the same amount however far apart the means."""
+    labelled, _ = people()
+    unlabelled = (longer * labelled[:3]).requires_grad_()
+    labelled = labelled.requires_grad_()
+    mean = [
+        (half[:, :, 1:] - half[:, :, H36M17.parents[1:]]).norm(dim=-1).mean((0, 1)) for half in (labelled, unlabelled)
+    ]
+    signs = np.sign((mean[0] - mean[1]).detach().numpy())
+    bone_length_loss(labelled, unlabelled, bones_of(H36M17, "cpu")).backward()
+    for half, sign in ((labelled, 1), (unlabelled, -1)):
+        joints = half.detach().double().numpy()
+        expected = np.zeros_like(joints)
+        for joint, parent in list(enumerate(H36M17.parents))[1:]:
+            bone = joints[:, :, joint] - joints[:, :, parent]
+            along = bone / np.linalg.norm(bone, axis=-1, keepdims=True)
+            push = sign * signs[joint - 1] * along / (16 * joints.shape[0] * joints.shape[1])
+            expected[:, :, joint] += push
+            expected[:, :, parent] -= push
+        assert half.grad is not None
+        np.testing.assert_allclose(half.grad.numpy(), expected, atol=1e-7)
 
 
 @pytest.fixture(scope="module")

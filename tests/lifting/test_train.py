@@ -14,6 +14,7 @@ from lifting import evaluate
 from lifting.card import load_weights
 from lifting.data.mocap import Clips, is_held_out, load_archives, split
 from lifting.data.sampling import WindowSampler
+from lifting.fast import cpu_has_bf16
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
 from lifting.recipe import Recipe
@@ -186,7 +187,15 @@ def test_command_line(tmp_path: Path, archives: Path, capsys: pytest.CaptureFixt
     assert measured["all"]["frames"] == len(held_out.joints_m)
     for name, value in card.measured.items():
         assert value == pytest.approx(measured["all"][name], abs=0.006)
-    table = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr().out
+    if cpu_has_bf16():
+        assert evaluate.main([*evaluation, "--json", str(figures), "--precision", "bf16", "--device", "cpu"]) == 0
+        coarse = yaml.safe_load(figures.read_text())["all"]
+        assert coarse != measured["all"]
+        assert coarse["mpjpe_mm"] == pytest.approx(measured["all"]["mpjpe_mm"], abs=0.5)
+    assert evaluate.main([*evaluation, "--precision", "fp16"]) == 2
+    assert "precision fp16: CPUs do not compute in it" in capsys.readouterr().err
+    table = shown.splitlines()
     assert table[0].split()[:2] == ["archive", "mpjpe_mm"]
     assert table[-1].split()[0] == "all"
     # A finished run has nothing to do but to write the same file again.
@@ -204,14 +213,13 @@ def test_nothing_held_out_is_nothing_measured(tmp_path: Path, archives: Path) ->
     assert evaluate.main([*common, "--lifter", str(output)]) == 2
 
 
-def test_users_mistakes_have_exit_codes(tmp_path: Path, archives: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_users_mistakes_have_exit_codes(tmp_path: Path, archives: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = config(tmp_path / "tiny.yaml", SHORT)
     output = tmp_path / "tiny.safetensors"
 
     def run(config_file: Path = recipe, data: Path = archives, to: Path = output) -> tuple[int, str]:
-        caplog.clear()
         code = main(["--config", str(config_file), "--data", str(data), "--output", str(to)])
-        return code, caplog.text
+        return code, capsys.readouterr().err
 
     code, text = run(config_file=tmp_path / "none.yaml")
     assert code == 2

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from poses import Poses3D, UserError
+from poses import InputError, Poses3D
 from render.export import motions
 from tests.render.moving_bodies import poses_of, two_people, walking
 
@@ -57,7 +57,7 @@ def test_poses_that_are_not_finite_count_as_missing() -> None:
 @pytest.mark.parametrize("people", [{}, {0: (np.arange(3), np.full((3, 17, 3), np.nan))}])
 def test_nobody_to_export_is_said(people: dict) -> None:
     poses = poses_of(people) if people else _empty()
-    with pytest.raises(UserError, match="nothing to export"):
+    with pytest.raises(InputError, match="nothing to export"):
         motions(poses)
 
 

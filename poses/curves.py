@@ -1,4 +1,4 @@
-"""The curve of a training run: one row an epoch, as CSV, and as TensorBoard events where that is asked for."""
+"""The curve of a training run: one row an epoch (or some iterations), as CSV, and as TensorBoard events on request."""
 
 from __future__ import annotations
 
@@ -16,29 +16,39 @@ log = logging.getLogger(__name__)
 
 
 class Curve:
-    """Rows of numbers by name, the first column being `epoch`.
+    """Rows of numbers by name, the first column being the `counter`: epochs, or iterations.
 
     Parameters
     ----------
-    path : the CSV. Of an older one the rows up to `epoch` are kept, from where the run goes on.
+    path : the CSV. Of an older one the rows up to `done` are kept, from where the run goes on.
     columns : names of the other columns; a row leaves empty what was not measured.
+    done : epochs or iterations that the run has behind it.
     tensorboard : folder for TensorBoard's events; None for none. `UsageError` where the package is missing.
+    counter : name of the first column.
     """
 
-    def __init__(self, path: Path, columns: tuple[str, ...], epoch: int = 0, tensorboard: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: tuple[str, ...],
+        done: int = 0,
+        tensorboard: Path | None = None,
+        counter: str = "epoch",
+    ) -> None:
         self.path = path
-        self.columns = ("epoch", *columns)
-        self._events: Any = None if tensorboard is None else _open_events(tensorboard, epoch)
-        self._rows = self._read(epoch) if epoch else []
+        self.counter = counter
+        self.columns = (counter, *columns)
+        self._events: Any = None if tensorboard is None else _open_events(tensorboard, done)
+        self._rows = self._read(done) if done else []
         self._write()
 
-    def add(self, epoch: int, values: Mapping[str, float]) -> None:
-        """Append the row of an epoch, counted from 1."""
-        self._rows.append({"epoch": str(epoch)} | {name: f"{value:.6g}" for name, value in values.items()})
+    def add(self, count: int, values: Mapping[str, float]) -> None:
+        """Append the row after `count` epochs or iterations."""
+        self._rows.append({self.counter: str(count)} | {name: f"{value:.6g}" for name, value in values.items()})
         self._write()
         if self._events is not None:
             for name, value in values.items():
-                self._events.add_scalar(name, value, epoch)
+                self._events.add_scalar(name, value, count)
             self._events.flush()
 
     def close(self) -> None:
@@ -46,12 +56,12 @@ class Curve:
         if self._events is not None:
             self._events.close()
 
-    def _read(self, epoch: int) -> list[dict[str, str]]:
+    def _read(self, done: int) -> list[dict[str, str]]:
         if not self.path.exists():
             return []
         try:
             with self.path.open(newline="", encoding="utf-8") as stream:
-                return [row for row in csv.DictReader(stream) if int(row["epoch"]) <= epoch]
+                return [row for row in csv.DictReader(stream) if int(row[self.counter]) <= done]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.path}: cannot go on with this curve ({error})", "move it away") from None
 
@@ -63,9 +73,9 @@ class Curve:
         write_atomically(self.path, lambda stream: stream.write(text.getvalue().encode()))
 
 
-def _open_events(folder: Path, epoch: int) -> Any:
+def _open_events(folder: Path, done: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UsageError("tensorboard: true needs the package tensorboard", "pip install tensorboard") from None
-    return SummaryWriter(str(folder), purge_step=epoch + 1)
+    return SummaryWriter(str(folder), purge_step=done + 1)

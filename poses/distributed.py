@@ -1,4 +1,7 @@
-"""The processes that train together: `torchrun --nproc-per-node N -m lifting.train ...` starts N of them."""
+"""The processes that train together: `torchrun --nproc-per-node N -m lifting.train ...` starts N of them.
+
+Not imported by `poses` itself, since it needs torch.
+"""
 
 from __future__ import annotations
 

@@ -8,9 +8,14 @@ and even these are not called: stand-ins collect what the file says and check it
 from __future__ import annotations
 
 import pickle
+import zipfile
+import zlib
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from poses.errors import InputError
 
 _NUMBER_KINDS = "biufcSU"
 _MODULES = ("numpy", "numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
@@ -34,6 +39,44 @@ def load_plain(stream: IO[bytes]) -> Any:
         raise ForbiddenPickleError(f"the pickled part is damaged ({error})") from None
     except (MemoryError, OverflowError, RecursionError) as error:
         raise ForbiddenPickleError(f"the pickled part is damaged ({type(error).__name__})") from None
+
+
+def read_plain_npz(path: str | Path, remedy: str = "") -> dict[str, Any]:
+    """Every entry of an npz archive: an array, or what a pickled one holds, read by `load_plain`.
+
+    An object array without dimensions, in which NumPy keeps a dictionary, comes out as what it holds. `InputError`
+    names the file that is missing, is no archive, is cut off, or holds more than array data, and gives the `remedy`.
+    """
+    path = Path(path)
+    entries: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as stream:
+                    entries[name.removesuffix(".npy")] = _read_entry(stream)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", remedy) from None
+    except ForbiddenPickleError as error:
+        raise InputError(f"{path}: {error}", remedy) from None
+    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a readable npz archive, or cut off ({error})", remedy) from None
+    return entries
+
+
+def _read_entry(stream: IO[bytes]) -> Any:
+    """One `.npy` member: an array, or what the pickle in it holds."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    elif version == (2, 0):
+        shape, fortran, dtype = np.lib.format.read_array_header_2_0(stream)
+    else:
+        raise ValueError(f"npy format {version} is unknown")
+    if dtype.hasobject:
+        held = load_plain(stream)
+        return held.item() if isinstance(held, np.ndarray) and held.shape == () else held
+    data = stream.read()
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").copy(order="K")
 
 
 class _Unpickler(pickle.Unpickler):
@@ -141,6 +184,11 @@ def _no_bytes() -> bytes:
     return b""
 
 
+def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
+    """What `collections.OrderedDict(pairs)` would be: a plain dictionary, which keeps its order too."""
+    return dict(pairs)
+
+
 def _resolve(value: Any) -> Any:
     """Arrays and scalars in place of their stand-ins, down through the containers."""
     if isinstance(value, _Array | _Scalar | _FromBuffer):
@@ -168,6 +216,7 @@ _PLAIN: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _latin1_bytes,
     ("__builtin__", "bytes"): _no_bytes,
     ("builtins", "bytes"): _no_bytes,
+    ("collections", "OrderedDict"): _ordered_dict,
     **{
         (module, name): kind
         for module in ("builtins", "__builtin__")

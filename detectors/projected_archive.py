@@ -1,0 +1,103 @@
+"""Projected keypoints of a dataset: `data_2d_<dataset>_<keypoints>.npz`, as `python -m lifting.data.prepare` writes it.
+
+Both forms of docs/datasets.md are read: the published one, whose pickled dictionaries go through
+`poses.restricted_pickle`, and the safe one, plain arrays named `S1/Walking/0`.
+
+Shape letters: T frames, J joints.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from poses import InputError
+from poses.restricted_pickle import ForbiddenPickleError, load_plain
+
+Keypoints = dict[str, dict[str, list[np.ndarray]]]
+"""subject -> action -> for each camera (T, J, 2) float32, pixels."""
+
+_REMEDY = "python -m lifting.data.prepare h36m ... writes data_2d_h36m_gt.npz (docs/datasets.md)"
+
+
+def read_projected(path: str | Path, joints: int) -> Keypoints:
+    """Read an archive of `joints` keypoints. `InputError` names the file, the entry, and what was expected of it."""
+    path = Path(path)
+    entries = _entries(path)
+    if "positions_3d" in entries or str(entries.get("format")) == "positions_3d":
+        raise InputError(f"{path}: holds 3D positions, expected keypoints projected into the cameras", _REMEDY)
+    safe = str(entries.get("format")) == "positions_2d"
+    nested: Any = _nested(path, entries) if safe else entries.get("positions_2d")
+    if not isinstance(nested, dict) or not nested:
+        raise InputError(f"{path}: lacks positions_2d (it holds {', '.join(sorted(entries)) or 'nothing'})", _REMEDY)
+    keypoints: Keypoints = {}
+    for subject, actions in nested.items():
+        if not isinstance(actions, dict):
+            raise InputError(f"{path}: {subject}: expected its actions, got {type(actions).__name__}", _REMEDY)
+        for action, cameras in actions.items():
+            if not isinstance(cameras, list | tuple | np.ndarray) or not len(cameras):
+                raise InputError(f"{path}: {subject}/{action}: expected one array a camera", _REMEDY)
+            arrays = [_array(path, f"{subject}/{action}/{n}", a, joints) for n, a in enumerate(cameras)]
+            keypoints.setdefault(str(subject), {})[str(action)] = arrays
+    return keypoints
+
+
+def _entries(path: Path) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                with archive.open(name) as stream:
+                    entries[name.removesuffix(".npy")] = _entry(stream)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", _REMEDY) from None
+    except ForbiddenPickleError as error:
+        raise InputError(f"{path}: {error}", _REMEDY) from None
+    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a readable npz archive, or cut off ({error})", _REMEDY) from None
+    return entries
+
+
+def _entry(stream: Any) -> Any:
+    """One `.npy` member: an array of numbers or text, or what the pickle in it holds."""
+    version = np.lib.format.read_magic(stream)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise ValueError(f"npy format {version} is unknown")
+    shape, fortran, dtype = readers[version](stream)
+    if dtype.hasobject:
+        held = load_plain(stream)
+        return held.item() if isinstance(held, np.ndarray) and held.shape == () else held
+    return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _nested(path: Path, entries: dict[str, Any]) -> dict[str, dict[str, list[np.ndarray]]]:
+    """From the safe form's flat names; cameras in the order of their numbers."""
+    found: dict[str, dict[str, dict[int, np.ndarray]]] = {}
+    for name, array in entries.items():
+        parts = re.fullmatch(r"(.+)/([^/]+)/(\d+)", name)
+        if parts:
+            found.setdefault(parts[1], {}).setdefault(parts[2], {})[int(parts[3])] = array
+        elif name not in ("format", "metadata"):
+            raise InputError(f"{path}: an array {name!r} does not belong in a file of positions_2d", _REMEDY)
+    for subject, actions in found.items():
+        for action, cameras in actions.items():
+            if sorted(cameras) != list(range(len(cameras))):
+                raise InputError(f"{path}: {subject}/{action}: cameras {sorted(cameras)} have gaps", _REMEDY)
+    return {
+        subject: {action: [cameras[n] for n in sorted(cameras)] for action, cameras in actions.items()}
+        for subject, actions in found.items()
+    }
+
+
+def _array(path: Path, key: str, value: Any, joints: int) -> np.ndarray:
+    good = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 3 and len(value)
+    if not good or value.shape[1] != joints or value.shape[2] < 2:
+        got = f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise InputError(f"{path}: {key}: expected numbers of shape (frames, {joints}, 2), got {got}", _REMEDY)
+    return np.ascontiguousarray(value[..., :2], np.float32)
