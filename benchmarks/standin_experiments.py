@@ -164,12 +164,12 @@ def experiments() -> Iterator[Experiment]:
         (SCARCE_10HZ, 5, (0.1, 0.01)),
     ):
         for share in shares:
-            yield from three(table, share, scarce(share, downsample))
+            yield from three(table, share, scarce(share, downsample), seeds=3)
     few = scarce(0.1)
-    yield Experiment(TERMS, "10.0%, semi-supervised, linear projection", semi(few, linear_projection=True))
-    yield Experiment(SIZES, "10.0%, semi-supervised", semi(few), data=LONG_ONE_SIZE)
+    yield Experiment(TERMS, "10.0%, semi-supervised, linear projection", semi(few, linear_projection=True), seeds=3)
+    yield Experiment(SIZES, "10.0%, semi-supervised", semi(few), seeds=3, data=LONG_ONE_SIZE)
     without = semi(few, bone_length=False)
-    yield Experiment(SIZES, "10.0%, semi-supervised without bone lengths", without, data=LONG_ONE_SIZE)
+    yield Experiment(SIZES, "10.0%, semi-supervised without bone lengths", without, seeds=3, data=LONG_ONE_SIZE)
     for share, epochs in ((0.1, 40), (0.01, 200)):
         slow = slower(scarce(share), epochs)
         yield from three(FEW_STEPS, share, slow, seeds=3, data=SHORT)

@@ -167,7 +167,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     for name in ("images", "annotations", "categories"):
         if not isinstance(content.get(name), list):
             got = type(content[name]).__name__ if name in content else f"only {', '.join(sorted(content)) or 'nothing'}"
-            raise InputError(f"{path}: expected a list {name!r}, got {got}", "see docs/detectors.md for the format")
+            raise InputError(f"{path}: expected a list {name!r}, got {got}", "see docs/keypoint_data.md for the format")
     return content
 
 
@@ -201,7 +201,7 @@ def _field(path: Path, where: str, entry: Any, name: str) -> Any:
     if name not in entry:
         raise InputError(
             f"{path}: {where}: lacks {name!r} (it has {', '.join(sorted(map(str, entry))) or 'nothing'})",
-            "see docs/detectors.md for the format",
+            "see docs/keypoint_data.md for the format",
         )
     return entry[name]
 
