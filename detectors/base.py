@@ -63,9 +63,7 @@ class FrameDetections:
 class DetectorOptions:
     """What every detector understands; `UsageError` names a value that cannot be."""
 
-    min_score: float = field(
-        default=0.5, metadata={"help": "drop people of a lower score, 0 to 1 (--min-score)"}
-    )
+    min_score: float = field(default=0.5, metadata={"help": "drop people of a lower score, 0 to 1 (--min-score)"})
     max_people: int = field(
         default=10, metadata={"help": "keep at most this many people a frame, the best ones (--max-people)"}
     )
