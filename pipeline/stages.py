@@ -7,6 +7,7 @@
 | track        | `video.npz`, `detections.npz`      | `tracks.npz`                   |
 | lift, ground | `video.npz`, `tracks.npz`          | `poses3d.npz`                  |
 | render       | the video and all of these         | `<name>.mp4`, `.<name>.mp4.key`|
+| export       | `tracks.npz`, `poses3d.npz`        | see `pipeline.export_stage`    |
 """
 
 from __future__ import annotations
