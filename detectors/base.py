@@ -59,6 +59,13 @@ class FrameDetections:
         )
 
 
+def check_frames(frames: Sequence[np.ndarray]) -> None:
+    """`ValueError` where one is not (H, W, 3) uint8, or empty."""
+    for frame in frames:
+        if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
+            raise ValueError(f"a frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+
+
 @dataclass(frozen=True)
 class DetectorOptions:
     """What every detector understands; `UsageError` names a value that cannot be."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from detectors.base import DetectorOptions, FrameDetections
+from detectors.base import DetectorOptions, FrameDetections, check_frames
 from detectors.blazepose_graph import BlazePoseGraphs, Landmarks, Proposal, models_sha256
 from detectors.native_log import native_log_to_logger
 from detectors.oks import keypoint_boxes, suppress_duplicates
@@ -64,9 +64,7 @@ class BlazePose:
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[FrameDetections]:
         """Find people in (H, W, 3) uint8 BGR frames; `ValueError` on another shape or type."""
-        for frame in frames:
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
-                raise ValueError(f"a frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        check_frames(frames)
         return list(self._pool.map(self._detect_one, frames))
 
     def close(self) -> None:

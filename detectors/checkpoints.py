@@ -18,6 +18,7 @@ import safetensors
 
 from poses import InputError
 from poses.archive import write_atomically
+from poses.restricted_pickle import numpy_pickle_parts
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -141,7 +142,7 @@ def _load_torch(path: Path) -> Any:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        with torch.serialization.safe_globals(_array_parts()):
+        with torch.serialization.safe_globals(numpy_pickle_parts()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = next((line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "reduce" in line), "")
@@ -158,17 +159,3 @@ def _load_torch(path: Path) -> Any:
 def _broken(path: Path, error: BaseException) -> InputError:
     reason = str(error).split(". ")[0][:200]
     return InputError(f"{path}: not a file of PyTorch's weights, or cut off ({reason})", "fetch it again")
-
-
-def _array_parts() -> list[Any]:
-    """What NumPy's arrays and numbers are pickled with; training programs leave them beside the tensors."""
-    core = np.core if np.__version__ < "2" else np._core  # type: ignore[attr-defined]
-    rebuild, scalar = core.multiarray._reconstruct, core.multiarray.scalar
-    names = ("numpy.core.multiarray", "numpy._core.multiarray")
-    return [
-        *((rebuild, f"{name}._reconstruct") for name in names),
-        *((scalar, f"{name}.scalar") for name in names),
-        np.ndarray,
-        np.dtype,
-        *(type(np.dtype(kind)) for kind in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")),
-    ]

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.base import Detector, DetectorOptions, FrameDetections
+from detectors.base import Detector, DetectorOptions, FrameDetections, check_frames
 from detectors.checkpoints import load_into, sha256_of
 from detectors.oks import joint_sigmas, keypoint_boxes, suppress_duplicates
 from detectors.registry import register
@@ -77,9 +77,7 @@ class MMPose:
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[FrameDetections]:
         """Find people in (H, W, 3) uint8 BGR frames; `ValueError` on another shape or type."""
-        for frame in frames:
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
-                raise ValueError(f"a frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        check_frames(frames)
         if not frames:
             return []
         found = self._people.detect(frames) if self._people else [None] * len(frames)

@@ -9,15 +9,13 @@ Shape letters: T frames, J joints.
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from poses import InputError
-from poses.restricted_pickle import ForbiddenPickleError, load_plain
+from poses.restricted_pickle import read_plain_npz
 
 Keypoints = dict[str, dict[str, list[np.ndarray]]]
 """subject -> action -> for each camera (T, J, 2) float32, pixels."""
@@ -28,7 +26,7 @@ _REMEDY = "python -m lifting.data.prepare h36m ... writes data_2d_h36m_gt.npz (d
 def read_projected(path: str | Path, joints: int) -> Keypoints:
     """Read an archive of `joints` keypoints. `InputError` names the file, the entry, and what was expected of it."""
     path = Path(path)
-    entries = _entries(path)
+    entries = read_plain_npz(path, _REMEDY)
     if "positions_3d" in entries or str(entries.get("format")) == "positions_3d":
         raise InputError(f"{path}: holds 3D positions, expected keypoints projected into the cameras", _REMEDY)
     safe = str(entries.get("format")) == "positions_2d"
@@ -45,35 +43,6 @@ def read_projected(path: str | Path, joints: int) -> Keypoints:
             arrays = [_array(path, f"{subject}/{action}/{n}", a, joints) for n, a in enumerate(cameras)]
             keypoints.setdefault(str(subject), {})[str(action)] = arrays
     return keypoints
-
-
-def _entries(path: Path) -> dict[str, Any]:
-    entries: dict[str, Any] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                with archive.open(name) as stream:
-                    entries[name.removesuffix(".npy")] = _entry(stream)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file", _REMEDY) from None
-    except ForbiddenPickleError as error:
-        raise InputError(f"{path}: {error}", _REMEDY) from None
-    except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a readable npz archive, or cut off ({error})", _REMEDY) from None
-    return entries
-
-
-def _entry(stream: Any) -> Any:
-    """One `.npy` member: an array of numbers or text, or what the pickle in it holds."""
-    version = np.lib.format.read_magic(stream)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"npy format {version} is unknown")
-    shape, fortran, dtype = readers[version](stream)
-    if dtype.hasobject:
-        held = load_plain(stream)
-        return held.item() if isinstance(held, np.ndarray) and held.shape == () else held
-    return np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _nested(path: Path, entries: dict[str, Any]) -> dict[str, dict[str, list[np.ndarray]]]:

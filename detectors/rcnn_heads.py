@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from detectors.base import DetectorOptions, FrameDetections
+from detectors.base import DetectorOptions, FrameDetections, check_frames
 from detectors.decoding import decode_heatmaps
 from poses import Skeleton, UsageError
 
@@ -87,9 +87,7 @@ class KeypointRcnn:
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[FrameDetections]:
         """Find people in (H, W, 3) uint8 BGR frames; `ValueError` on another shape or type."""
-        for frame in frames:
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
-                raise ValueError(f"a frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        check_frames(frames)
         step = self._batch_size
         return [found for i in range(0, len(frames), step) for found in self._detect_batch(frames[i : i + step])]
 

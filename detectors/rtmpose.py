@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.base import DetectorOptions, FrameDetections
+from detectors.base import DetectorOptions, FrameDetections, check_frames
 from detectors.checkpoints import sha256_of
 from detectors.crops import CropGeometry
 from detectors.oks import joint_sigmas, suppress_duplicates
@@ -76,9 +76,7 @@ class RTMPose:
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[FrameDetections]:
         """Find people in (H, W, 3) uint8 BGR frames; `ValueError` on another shape or type."""
-        for frame in frames:
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
-                raise ValueError(f"a frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        check_frames(frames)
         return [self._detect_one(frame) for frame in frames]
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from detectors.base import Detector, DetectorOptions, FrameDetections
+from detectors.base import Detector, DetectorOptions, FrameDetections, check_frames
 from detectors.crops import CropGeometry, crop_from_heatmap
 from detectors.heatmap_card import HeatmapCard
 from detectors.oks import joint_sigmas, suppress_duplicates
@@ -85,9 +85,7 @@ class TopDown:
 
     def detect(self, frames: Sequence[np.ndarray]) -> list[FrameDetections]:
         """Find people in (H, W, 3) uint8 BGR frames; `ValueError` on another shape or type."""
-        for frame in frames:
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or not frame.size:
-                raise ValueError(f"a frame must be (H, W, 3) uint8, got {frame.shape} {frame.dtype}")
+        check_frames(frames)
         if not frames:
             return []
         found = [_usable(people, frame.shape) for people, frame in zip(self.people.detect(frames), frames, strict=True)]

@@ -29,6 +29,7 @@ from lifting.model import Architecture, TemporalModel
 from poses import InputError
 from poses.archive import write_atomically
 from poses.commands import run_command
+from poses.restricted_pickle import numpy_pickle_parts
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +42,6 @@ class _Inert:
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
-
-
-def _array_parts() -> list[Any]:
-    core = np.core if np.__version__ < "2" else np._core  # type: ignore[attr-defined]
-    rebuild, scalar = core.multiarray._reconstruct, core.multiarray.scalar
-    names = ("numpy.core.multiarray", "numpy._core.multiarray")
-    return [
-        *((rebuild, f"{name}._reconstruct") for name in names),
-        *((scalar, f"{name}.scalar") for name in names),
-        np.ndarray,
-        np.dtype,
-        *(type(np.dtype(kind)) for kind in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")),
-    ]
 
 
 _GENERATOR_NAMES = (
@@ -265,7 +253,7 @@ def _network(path: Path, key: str, tensors: Mapping[str, Tensor], causal: bool, 
 
 
 def _load(path: Path) -> Any:
-    allowed = [*_array_parts(), *((_Inert, name) for name in _GENERATOR_NAMES)]
+    allowed = [*numpy_pickle_parts(), *((_Inert, name) for name in _GENERATOR_NAMES)]
     try:
         with torch.serialization.safe_globals(allowed):
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -63,6 +63,23 @@ def read_plain_npz(path: str | Path, remedy: str = "") -> dict[str, Any]:
     return entries
 
 
+def numpy_pickle_parts() -> list[Any]:
+    """What NumPy's arrays and numbers are pickled with, for `torch.serialization.safe_globals`.
+
+    Training programs leave them beside the tensors.
+    """
+    core = np.core if np.__version__ < "2" else np._core  # type: ignore[attr-defined]
+    rebuild, scalar = core.multiarray._reconstruct, core.multiarray.scalar
+    names = ("numpy.core.multiarray", "numpy._core.multiarray")
+    return [
+        *((rebuild, f"{name}._reconstruct") for name in names),
+        *((scalar, f"{name}.scalar") for name in names),
+        np.ndarray,
+        np.dtype,
+        *(type(np.dtype(kind)) for kind in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")),
+    ]
+
+
 def _read_entry(stream: IO[bytes]) -> Any:
     """One `.npy` member: an array, or what the pickle in it holds."""
     version = np.lib.format.read_magic(stream)
