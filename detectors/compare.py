@@ -6,6 +6,7 @@ python -m detectors.compare VIDEO --detectors a,b,c [--frames 150] -o DIR
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import logging
 import sys
@@ -124,18 +125,12 @@ def _cell(value: float | int | None) -> str:
 def write_movie(path: Path, runs: Sequence[DetectorRun], video: Path, count: int, every: int) -> None:
     """The frames once for each detector, with what it found."""
     writer: MovieWriter | None = None
-    try:
+    with contextlib.ExitStack() as stack:
         for frame, (time_s, image) in enumerate(frames_of(video, count, every)):
             picture = side_by_side(image, [(run.name, run.skeleton, run.frames[frame]) for run in runs])
             if writer is None:
-                writer = MovieWriter(path, picture.shape[1], picture.shape[0])
+                writer = stack.enter_context(MovieWriter(path, picture.shape[1], picture.shape[0]))
             writer.write(picture, time_s)
-    except BaseException:
-        if writer:
-            writer.abandon()
-        raise
-    if writer:
-        writer.finish()
 
 
 def _parser() -> argparse.ArgumentParser:

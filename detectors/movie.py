@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import av
 import av.error
@@ -72,6 +74,7 @@ def _turned(image: np.ndarray, rotation_deg: int) -> np.ndarray:
 class MovieWriter:
     """Writes (height, width, 3) uint8 BGR frames as H.264 MP4; the file appears at `finish`, whole, or not at all.
 
+    A context manager that finishes, or abandons where an error ends it.
     `InputError` names the file where it cannot be written; `ValueError` for odd sizes.
     """
 
@@ -88,6 +91,17 @@ class MovieWriter:
         self._stream = self._container.add_stream("libx264", rate=30, options={"crf": str(crf), "preset": "veryfast"})
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, _TICKS_PER_SECOND)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.abandon()
 
     def write(self, image: np.ndarray, time_s: float) -> None:
         """Add a frame shown from `time_s` on."""

@@ -6,6 +6,7 @@ Shape letters: T frames, P people, J joints.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,7 @@ def _export_clip(
 ) -> None:
     width, height = scene.options.width, scene.options.height
     truths: list[FrameTruth] = []
-    movie = MovieWriter(output / f"{name}.mp4", width, height) if options.movie else None
-    try:
+    with MovieWriter(output / f"{name}.mp4", width, height) if options.movie else nullcontext() as movie:
         for frame, time_s in enumerate(scene.timestamps_s.tolist()):
             image, truth = scene.draw(frame)
             truths.append(truth)
@@ -116,12 +116,6 @@ def _export_clip(
                    "clip": name, "frame": frame}  # fmt: skip
             annotations[0].add(row, scene.keypoints_h36m_px[frame], truth.visible_h36m, truth)
             annotations[1].add(row, scene.keypoints_coco_px[frame], truth.visible_coco, truth)
-    except BaseException:
-        if movie:
-            movie.abandon()
-        raise
-    if movie:
-        movie.finish()
     arrays = {key: np.stack([getattr(truth, key) for truth in truths]) for key in FrameTruth.__dataclass_fields__}
     camera = scene.camera
     write_npz(

@@ -133,3 +133,10 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 6
     assert all(name in line for name, line in zip(("none.mp4", "empty.mp4", "text.mp4"), lines[3:], strict=True))
+
+
+def test_a_movie_that_an_error_ends_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), MovieWriter(tmp_path / "a.mp4", 96, 64) as writer:
+        writer.write(np.zeros((64, 96, 3), np.uint8), 0.0)
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
