@@ -136,7 +136,11 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_movie_that_an_error_ends_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), MovieWriter(tmp_path / "a.mp4", 96, 64) as writer:
-        writer.write(np.zeros((64, 96, 3), np.uint8), 0.0)
-        raise ZeroDivisionError
+    def interrupted() -> None:
+        with MovieWriter(tmp_path / "a.mp4", 96, 64) as writer:
+            writer.write(np.zeros((64, 96, 3), np.uint8), 0.0)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     assert not list(tmp_path.iterdir())
