@@ -17,9 +17,13 @@ from torch import Tensor
 from lifting.canonical import REFERENCE_FOCAL
 from lifting.model import Architecture, TemporalModel
 from lifting.person_frame import EXTRA_POINTS
+from lifting.quantised import quantise, restore
 from poses import COCO17, H36M17, InputError, UsageError
 from poses.archive import write_atomically
 from poses.options import options_from_mapping
+
+INPUT_SKELETONS = (COCO17, H36M17)
+"""Keypoints that a lifter may take."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,18 @@ class Card:
     measured: dict[str, float] = field(default_factory=dict)
 
 
-def save_weights(path: str | Path, card: Card, position: TemporalModel, trajectory: TemporalModel) -> None:
-    """Write both networks in half precision with their card, atomically."""
+def save_weights(
+    path: str | Path, card: Card, position: TemporalModel, trajectory: TemporalModel, eight_bits: bool = False
+) -> None:
+    """Write both networks with their card, atomically: in half precision, or with convolutions in eight bits."""
     tensors: dict[str, Tensor] = {}
     for prefix, model in (("position", position), ("trajectory", trajectory)):
         for name, tensor in model.state_dict().items():
             if tensor.is_floating_point():
-                tensors[f"{prefix}.{name}"] = tensor.detach().cpu().half().contiguous()
+                tensors[f"{prefix}.{name}"] = tensor.detach().cpu().contiguous()
+    tensors = quantise(tensors) if eight_bits else tensors
+    # The scales of eight bits stay as they are: half precision ends at 6e-5.
+    tensors = {n: t if t.dtype == torch.int8 or n.endswith(".scale") else t.half() for n, t in tensors.items()}
     metadata = {"card": json.dumps(dataclasses.asdict(card), sort_keys=True)}
     data = save(tensors, metadata)
     write_atomically(path, lambda stream: stream.write(data))
@@ -63,9 +72,11 @@ def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, 
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         with safe_open(path, framework="pt") as archive:
             metadata: dict[str, Any] = archive.metadata() or {}
-            tensors = {name: archive.get_tensor(name).float() for name in archive.keys()}  # noqa: SIM118
+            tensors = restore({name: archive.get_tensor(name) for name in archive.keys()})  # noqa: SIM118
     except OSError as error:
         raise InputError(f"{path}: cannot read the lifter's weights ({error.strerror or error})") from None
+    except KeyError as error:
+        raise InputError(f"{path}: an eight-bit tensor lacks its scale {error}", "get the file again") from None
     except SafetensorError as error:
         raise InputError(f"{path}: expected a safetensors file with a card ({error})", "see docs/lifting.md") from None
     if "card" not in metadata:
@@ -87,16 +98,14 @@ def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, 
 
 def _require_served(path: Path, card: Card) -> None:
     """`InputError` unless the networks take and give the points that this version feeds and reads."""
-    points = len(COCO17) + EXTRA_POINTS
-    got = (
-        (card.input_skeleton, card.position.input_joints, card.trajectory.input_joints),
-        (card.output_skeleton, card.position.output_joints, card.trajectory.output_joints),
-    )
-    if got != ((COCO17.name, points, points), (H36M17.name, len(H36M17), 1)):
-        (taken, *into), (given, *out) = got
+    points = {skeleton.name: len(skeleton) + EXTRA_POINTS for skeleton in INPUT_SKELETONS}
+    taken, into = card.input_skeleton, [card.position.input_joints, card.trajectory.input_joints]
+    given, out = card.output_skeleton, [card.position.output_joints, card.trajectory.output_joints]
+    if into != [points.get(taken)] * 2 or (given, out) != (H36M17.name, [len(H36M17), 1]):
+        served = " or ".join(f"{name} as {[count, count]}" for name, count in points.items())
         raise InputError(
             f"{path}: takes {taken} as {into} points and gives {given} as {out} joints (pose, trajectory network), "
-            f"this version needs {COCO17.name} as {[points, points]} and {H36M17.name} as {[len(H36M17), 1]}"
+            f"this version needs {served}, and {H36M17.name} as {[len(H36M17), 1]}"
         )
 
 

@@ -101,7 +101,7 @@ def _lift_segment(
     positions, root = lifter(regular, options.flip)
     if options.refine_root:
         weights = np.stack([np.interp(grid_s, times_s, column) for column in scores.T], axis=1)
-        root = refine_root(root, positions, regular / REFERENCE_FOCAL, weights)
+        root = refine_root(root, positions, regular / REFERENCE_FOCAL, weights, lifter.input_skeleton)
     return resample(positions, grid_s, times_s).astype(np.float32), resample(root, grid_s, times_s).astype(np.float32)
 
 

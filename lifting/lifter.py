@@ -76,7 +76,9 @@ class Lifter:
 
     def __call__(self, keypoints: np.ndarray, flip: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Canonical keypoints (T, J_in, 2) to joints (T, J_out, 3) relative to the root and root (T, 3), metres."""
-        points, frame = normalise(torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32)))
+        points, frame = normalise(
+            torch.from_numpy(np.ascontiguousarray(keypoints, dtype=np.float32)), self.input_skeleton
+        )
         into = np.concatenate([self.input_skeleton.mirror, len(self.input_skeleton) + np.arange(EXTRA_POINTS)])
         pose_mirror = (into, self.output_skeleton.mirror) if flip else None
         root_mirror = (into, np.array([0])) if flip else None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from poses import Skeleton
+
 
 def mpjpe(predicted: np.ndarray, target: np.ndarray) -> float:
     """Mean per-joint position error, protocol 1."""
@@ -44,3 +46,42 @@ def mpjve(predicted: np.ndarray, target: np.ndarray) -> float:
 def root_error_ratio(predicted: np.ndarray, target: np.ndarray) -> float:
     """Mean distance between predicted and true root (..., 3), as a fraction of the true distance from the camera."""
     return float((np.linalg.norm(predicted - target, axis=-1) / np.linalg.norm(target, axis=-1)).mean())
+
+
+def acceleration_error(predicted: np.ndarray, target: np.ndarray) -> float:
+    """Mean per-joint error of the second differences in time, metres a frame squared; NaN below three frames."""
+    if predicted.shape[-3] < 3:
+        return float("nan")
+    return mpjpe(np.diff(predicted, 2, axis=-3), np.diff(target, 2, axis=-3))
+
+
+def bone_lengths(joints_m: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """(..., T, J, 3) to the lengths (..., T, bones) of each joint's bone to its parent, in the order of the joints."""
+    bones = [(joint, parent) for joint, parent in enumerate(skeleton.parents) if parent >= 0]
+    child, parent = np.array(bones).T
+    return np.linalg.norm(joints_m[..., child, :] - joints_m[..., parent, :], axis=-1)
+
+
+def bone_length_variation(joints_m: np.ndarray, skeleton: Skeleton) -> float:
+    """Standard deviation over time of each bone's length, mean over the bones; 0 for a rigid body."""
+    return float(bone_lengths(joints_m, skeleton).std(axis=-2).mean())
+
+
+def side_length_difference(joints_m: np.ndarray, skeleton: Skeleton) -> float:
+    """Mean over time of how much the bones of the left differ in length from those of the right."""
+    joints = [joint for joint, parent in enumerate(skeleton.parents) if parent >= 0]
+    left = [i for i, joint in enumerate(joints) if skeleton.sides[joint] == "left"]
+    right = [joints.index(int(skeleton.mirror[joints[i]])) for i in left]
+    lengths = bone_lengths(joints_m, skeleton)
+    return float(np.abs(lengths[..., left] - lengths[..., right]).mean())
+
+
+def exchanged_sides(predicted: np.ndarray, target: np.ndarray, skeleton: Skeleton) -> float:
+    """Share of the frames in which the arms or the legs come closer to the truth with left and right exchanged."""
+    apart = np.linalg.norm(predicted - target, axis=-1)
+    crossed = np.linalg.norm(predicted[..., skeleton.mirror, :] - target, axis=-1)
+    wrong = np.zeros(apart.shape[:-1], bool)
+    for limb in (("elbow", "wrist"), ("knee", "ankle")):
+        joints = skeleton.indices(*(f"{side}_{joint}" for side in ("left", "right") for joint in limb))
+        wrong |= crossed[..., joints].sum(-1) < apart[..., joints].sum(-1)
+    return float(wrong.mean())

@@ -5,7 +5,7 @@ keypoints are turned, by an exact rotation of the camera, to a camera whose axis
 and divided by their spread. Nothing is lost: the direction and the spread go in as two more points. The network's
 answers are turned back, and its depth is undone by the same spread.
 
-Shapes: ... any leading dimensions (batch, frames), J keypoints of COCO.
+Shapes: ... any leading dimensions (batch, frames), J keypoints.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from lifting.canonical import REFERENCE_FOCAL
-from poses import COCO17
+from poses import COCO17, Skeleton
 
 EXTRA_POINTS = 2
 """Points that `normalise` adds to the keypoints: the viewing direction and the spread."""
 
-_TRUNK = COCO17.indices("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+_TRUNK = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _TYPICAL_LOG_SPREAD = -2.5
 _SMALLEST_SPREAD = 1e-3
 
@@ -53,10 +53,10 @@ class PersonFrame:
         return torch.stack([answer[..., 0], answer[..., 1], depth], dim=-1) @ self.rotation
 
 
-def normalise(keypoints: Tensor) -> tuple[Tensor, PersonFrame]:
+def normalise(keypoints: Tensor, skeleton: Skeleton = COCO17) -> tuple[Tensor, PersonFrame]:
     """Canonical keypoints (..., J, 2) to the network's input (..., J + 2, 2) and the frame to undo it with."""
     rays = keypoints / REFERENCE_FOCAL
-    middle = rays[..., _TRUNK, :].mean(dim=-2)
+    middle = rays[..., skeleton.indices(*_TRUNK), :].mean(dim=-2)
     rotation = rotation_to_axis(middle)
     ones = torch.ones_like(rays[..., :1])
     turned = torch.cat([rays, ones], dim=-1) @ rotation.transpose(-1, -2)

@@ -1,6 +1,6 @@
 """The root's path in the camera frame, refined so that the lifted joints fall on the keypoints.
 
-Shape letters: T frames, J = 17 joints; rays are undistorted (x/z, y/z).
+Shape letters: T frames, J joints; rays are undistorted (x/z, y/z).
 """
 
 from __future__ import annotations
@@ -8,13 +8,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solveh_banded
 
-from poses import COCO17, H36M17
+from poses import COCO17, H36M17, Skeleton
 
-_PAIRED = [j for j in COCO17.joints if j in H36M17.joints]
-_COCO = COCO17.indices(*_PAIRED)
-_H36M = H36M17.indices(*_PAIRED)
-# Detectors and motion capture put hips and shoulders in different places; limbs' ends agree better.
-_TRUST = np.array([0.3 if j.endswith("_hip") else 0.6 if j.endswith("_shoulder") else 1.0 for j in _PAIRED])
+# COCO's annotators and motion capture put hips and shoulders in different places; limbs' ends agree better.
+_COCO_TRUST = {"hip": 0.3, "shoulder": 0.6}
 
 PRIOR_WEIGHT = 0.05
 DEPTH_SMOOTHING_FRAMES = 12.0
@@ -22,7 +19,7 @@ RAY_SMOOTHING_FRAMES = 2.0
 
 
 def reprojection_root(positions_m: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least-squares root (T, 3) that brings joints (T, 12, 3) onto rays (T, 12, 2), and how well depth is known.
+    """Least-squares root (T, 3) that brings joints (T, J, 3) onto rays (T, J, 2), and how well depth is known.
 
     A joint p with root t must satisfy (p_x + t_x) - u (p_z + t_z) = 0 and likewise for y: two linear equations in t
     for each joint. The returned information (T,) is the depth's entry of the reduced normal matrix.
@@ -61,15 +58,25 @@ def smooth_sequence(values: np.ndarray, weights: np.ndarray, scale_frames: float
     return solveh_banded(banded, (weights + 1e-9 * weights.mean()) * values)
 
 
-def refine_root(root_m: np.ndarray, positions_m: np.ndarray, rays: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Combine the network's root (T, 3) with the reprojection of its joints (T, 17, 3) onto rays (T, 17, 2): (T, 3).
+def refine_root(
+    root_m: np.ndarray,
+    positions_m: np.ndarray,
+    rays: np.ndarray,
+    scores: np.ndarray,
+    skeleton: Skeleton = COCO17,
+) -> np.ndarray:
+    """Combine the network's root (T, 3) with the reprojection of its joints (T, 17, 3) onto rays (T, J, 2): (T, 3).
 
-    `scores` (T, 17) weigh the keypoints; 0 or NaN coordinates leave one out. Depth is estimated in log space, with the
-    network's as a weak prior, and smoothed in time; the place across the view then follows from the rays.
+    Rays are those of the keypoints of `skeleton`. `scores` (T, J) weigh the keypoints; 0 or NaN coordinates leave one
+    out. Depth is estimated in log space, with the network's as a weak prior, and smoothed in time; the place across the
+    view then follows from the rays.
     """
-    joints, seen = positions_m[:, _H36M].astype(np.float64), rays[:, _COCO].astype(np.float64)
+    shared = [joint for joint in skeleton.joints if joint in H36M17.joints]
+    own = skeleton.indices(*shared)
+    joints, seen = positions_m[:, H36M17.indices(*shared)].astype(np.float64), rays[:, own].astype(np.float64)
     known = np.isfinite(seen).all(-1)
-    weights = np.where(known, np.nan_to_num(scores[:, _COCO]), 0.0) * _TRUST
+    trust = np.array([_COCO_TRUST.get(j.split("_")[-1], 1.0) if skeleton == COCO17 else 1.0 for j in shared])
+    weights = np.where(known, np.nan_to_num(scores[:, own]), 0.0) * trust
     prior = np.maximum(root_m.astype(np.float64)[:, 2], 0.3)
     solved, information = reprojection_root(joints, seen, weights)
     usable = (weights > 0).sum(1) >= 4

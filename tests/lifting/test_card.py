@@ -103,7 +103,7 @@ def test_no_card_or_a_broken_one_is_refused(tmp_path: Path, small_weights: Path)
         ({"rate_hz": "fast"}, "rate_hz: expected float"),
         ({"normalisation": "screen-width"}, "wants screen-width keypoints"),
         ({"reference_focal": 2.0}, "at reference focal length 2"),
-        ({"input_skeleton": "h36m17"}, "takes h36m17"),
+        ({"input_skeleton": "mpii16"}, "takes mpii16"),
         ({"input_skeleton": "coco18"}, "takes coco18"),
         ({"output_skeleton": "coco17"}, "gives coco17"),
     ],

@@ -1,10 +1,24 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from lifting.metrics import mpjpe, mpjve, n_mpjpe, p_mpjpe, root_error_ratio
+from lifting.metrics import (
+    acceleration_error,
+    bone_length_variation,
+    bone_lengths,
+    exchanged_sides,
+    mpjpe,
+    mpjve,
+    n_mpjpe,
+    p_mpjpe,
+    root_error_ratio,
+    side_length_difference,
+)
+from poses import H36M17, Skeleton
 
 RANDOM = np.random.default_rng(11)
 TARGET = RANDOM.normal(size=(6, 17, 3))
@@ -77,3 +91,40 @@ def test_degenerate_prediction_is_finite() -> None:
     spread = np.linalg.norm(TARGET - TARGET.mean(1, keepdims=True), axis=-1).mean()
     assert p_mpjpe(np.zeros_like(TARGET), TARGET) == pytest.approx(spread)
     assert n_mpjpe(np.zeros_like(TARGET), TARGET) == pytest.approx(mpjpe(np.zeros_like(TARGET), TARGET))
+
+
+def test_acceleration_error_by_hand() -> None:
+    target = np.zeros((4, 1, 3))
+    predicted = target.copy()
+    predicted[:, 0, 1] = [0, 1, 4, 9]  # second difference 2
+    assert acceleration_error(predicted, target) == pytest.approx(2)
+    moving = target + np.arange(4)[:, None, None]
+    assert acceleration_error(moving, target) == pytest.approx(0)
+    assert math.isnan(acceleration_error(predicted[:2], target[:2]))
+
+
+LEGS = Skeleton.from_tree(
+    "legs",
+    {"hip": None, "left_knee": "hip", "left_ankle": "left_knee", "right_knee": "hip", "right_ankle": "right_knee"},
+)
+
+
+def test_bones_by_hand() -> None:
+    joints = np.zeros((2, 5, 3))
+    joints[:, 1, 2] = joints[:, 3, 2] = -0.4
+    joints[:, 2, 2] = [-0.8, -0.9]  # the left shin grows from 0.4 to 0.5
+    joints[:, 4, 2] = -0.8
+    np.testing.assert_allclose(bone_lengths(joints, LEGS), [[0.4, 0.4, 0.4, 0.4], [0.4, 0.5, 0.4, 0.4]])
+    assert bone_length_variation(joints, LEGS) == pytest.approx(0.05 / 4)
+    assert side_length_difference(joints, LEGS) == pytest.approx((0 + 0.1) / 4)
+
+
+def test_exchanged_sides_are_counted_by_limb() -> None:
+    target = np.random.default_rng(1).normal(size=(4, 17, 3))
+    predicted = target.copy()
+    arms = H36M17.indices("left_elbow", "left_wrist", "right_elbow", "right_wrist")
+    legs = H36M17.indices("left_knee", "left_ankle", "right_knee", "right_ankle")
+    predicted[1, arms] = target[1, H36M17.mirror[arms]]
+    predicted[2, legs] = target[2, H36M17.mirror[legs]]
+    assert exchanged_sides(predicted, target, H36M17) == 0.5
+    assert exchanged_sides(target, target, H36M17) == 0.0
