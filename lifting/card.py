@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,17 +70,49 @@ def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, 
     tensors that do not fit the card's architecture.
     """
     path = Path(path)
+    digest = _hash(path)
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with safe_open(path, framework="pt") as archive:
-            metadata: dict[str, Any] = archive.metadata() or {}
+        with _opened(path) as archive:
+            card = _card_of(path, archive)
             tensors = restore({name: archive.get_tensor(name) for name in archive.keys()})  # noqa: SIM118
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the lifter's weights ({error.strerror or error})") from None
     except KeyError as error:
         raise InputError(f"{path}: an eight-bit tensor lacks its scale {error}", "get the file again") from None
+    _require_served(path, card)
+    position = _fill(path, "position", card.position, tensors)
+    trajectory = _fill(path, "trajectory", card.trajectory, tensors)
+    return card, position, trajectory, digest
+
+
+def read_card(path: str | Path) -> Card:
+    """Only the card of a weights file; `InputError` as `load_weights`."""
+    with _opened(Path(path)) as archive:
+        return _card_of(Path(path), archive)
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot read the lifter's weights ({error.strerror or error})")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        with safe_open(path, framework="pt") as archive:
+            yield archive
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except SafetensorError as error:
         raise InputError(f"{path}: expected a safetensors file with a card ({error})", "see docs/lifting.md") from None
+
+
+def _card_of(path: Path, archive: Any) -> Card:
+    metadata: dict[str, Any] = archive.metadata() or {}
     if "card" not in metadata:
         raise InputError(f"{path}: holds tensors but no card", "see docs/lifting.md for files that can be used")
     try:
@@ -90,10 +124,7 @@ def load_weights(path: str | Path) -> tuple[Card, TemporalModel, TemporalModel, 
             f"{path}: wants {card.normalisation} keypoints at reference focal length {card.reference_focal:g}, "
             f"this version gives person-centred ones at {REFERENCE_FOCAL:g}"
         )
-    _require_served(path, card)
-    position = _fill(path, "position", card.position, tensors)
-    trajectory = _fill(path, "trajectory", card.trajectory, tensors)
-    return card, position, trajectory, digest
+    return card
 
 
 def _require_served(path: Path, card: Card) -> None:

@@ -10,108 +10,33 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from lifting.canonical import REFERENCE_FOCAL
 from lifting.data.datasets import DATASETS, get_dataset
-from lifting.data.mocap import Clips, load_archives, split
+from lifting.data.mocap import split
 from lifting.data.sequences import load_dataset
-from lifting.data.virtual_cameras import film
+from lifting.evaluate_clips import evaluate_clips, format_table
 from lifting.evaluate_dataset import evaluate_sequences, format_summary, require_model, summarise
 from lifting.fast import PRECISIONS, FastNetwork, check_precision
 from lifting.lifter import Lifter
-from lifting.metrics import mpjpe, mpjve, n_mpjpe, p_mpjpe, root_error_ratio
-from lifting.recipe import Recipe
+from lifting.recipe import load_recipe
+from lifting.recipe_clips import recipe_clips
 from lifting.reference_checkpoint import load_reference_checkpoint
-from lifting.root import refine_root
 from poses import UsageError
 from poses.archive import write_atomically
 from poses.commands import run_command
-from poses.options import load_yaml, options_from_mapping
-
-LONGEST_FRAMES = 400
-EVALUATION_SEED = 20_000_003
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """A held-out clip before a camera of its own: canonical keypoints (T, 17, 2), joints (T, 17, 3), root (T, 3)."""
-
-    archive: str
-    keypoints: np.ndarray
-    positions_m: np.ndarray
-    root_m: np.ndarray
-
-
-def evaluation_sequences(clips: Clips, recipe: Recipe, noisy: bool = True) -> Iterator[Sequence]:
-    """The start of each clip with the body as it was recorded; the same camera and noise at every call."""
-    for index, name in enumerate(clips.names):
-        generator = torch.Generator().manual_seed(EVALUATION_SEED + index)
-        joints = torch.from_numpy(clips.clip(index)[:LONGEST_FRAMES].copy())[None]
-        batch = film(joints, recipe.cameras, recipe.noise if noisy else None, generator)
-        keypoints, positions, root = (t[0].numpy() for t in (batch.keypoints, batch.positions_m, batch.root_m))
-        yield Sequence(name.split("/")[0], keypoints, positions, root[:, 0])
-
-
-def sequence_errors(
-    positions_m: np.ndarray, root_m: np.ndarray, root_refined_m: np.ndarray, truth: Sequence
-) -> dict[str, float]:
-    """Errors of one sequence: millimetres (a frame for MPJVE), the root's in percent of its distance."""
-    return {
-        "mpjpe_mm": 1000 * mpjpe(positions_m, truth.positions_m),
-        "p_mpjpe_mm": 1000 * p_mpjpe(positions_m, truth.positions_m),
-        "n_mpjpe_mm": 1000 * n_mpjpe(positions_m, truth.positions_m),
-        "mpjve_mm": 1000 * mpjve(positions_m, truth.positions_m),
-        "root_percent": 100 * root_error_ratio(root_m, truth.root_m),
-        "root_refined_percent": 100 * root_error_ratio(root_refined_m, truth.root_m),
-    }
-
-
-def evaluate_clips(lifter: Lifter, clips: Clips, recipe: Recipe, noisy: bool = True) -> dict[str, dict[str, float]]:
-    """Errors by archive and over `all` archives, as means over frames; keys of the inner dicts as `sequence_errors`."""
-    sums: dict[str, dict[str, float]] = {}
-    frames: dict[str, int] = {}
-    for truth in evaluation_sequences(clips, recipe, noisy):
-        positions, root = lifter(truth.keypoints)
-        scores = np.ones(truth.keypoints.shape[:2])
-        refined = refine_root(root, positions, truth.keypoints / REFERENCE_FOCAL, scores)
-        errors = sequence_errors(positions, root, refined, truth)
-        for group in (truth.archive, "all"):
-            total = sums.setdefault(group, dict.fromkeys(errors, 0.0))
-            for name, value in errors.items():
-                total[name] += value * len(root)
-            frames[group] = frames.get(group, 0) + len(root)
-    return {
-        group: {name: value / frames[group] for name, value in total.items()} | {"frames": float(frames[group])}
-        for group, total in sums.items()
-    }
-
-
-def format_table(results: dict[str, dict[str, float]]) -> str:
-    """The results as an aligned table, `all` last."""
-    groups = sorted(results, key=lambda group: (group == "all", group))
-    columns = list(results["all"])
-    lines = ["  ".join([f"{'archive':<14}", *[f"{c:>20}" for c in columns]])]
-    lines += ["  ".join([f"{g:<14}", *[f"{results[g][c]:>20.2f}" for c in columns]]) for g in groups]
-    return "\n".join(lines)
 
 
 def evaluate_mocap(options: argparse.Namespace) -> None:
     """`--dataset mocap`: a lifter on held-out clips."""
-    recipe = options_from_mapping(Recipe, load_yaml(options.config), str(options.config))
-    clips = load_archives(options.data, sorted(recipe.archive_weights))
-    held_out = split(clips, recipe.held_out_share)[1]
+    recipe = load_recipe(options.config, options.set)
+    held_out = split(recipe_clips(recipe, options.data), recipe.held_out_share)[1]
     if not len(held_out):
         raise UsageError(f"{options.config}: held_out_share {recipe.held_out_share:g} holds no clip out")
     lifter = Lifter.load(options.lifter, options.device, options.precision)
-    results = evaluate_clips(lifter, held_out, recipe, noisy=not options.exact_keypoints)
+    results = evaluate_clips(lifter, held_out, recipe, not options.exact_keypoints, options.missing_joints)
     _write_json(options.json, results)
-    print(format_table(results))
+    print(format_table(results, options.actions))
 
 
 def evaluate_benchmark(options: argparse.Namespace) -> None:
@@ -182,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     mocap.add_argument("--lifter", help="name of bundled weights, or a file")
     mocap.add_argument("--config", type=Path, help="the recipe: which clips, cameras and noise")
     mocap.add_argument("--exact-keypoints", action="store_true", help="project the true joints, without noise")
+    mocap.add_argument(
+        "--missing-joints", type=int, default=0, metavar="N", help="hide N keypoints, others in each clip"
+    )
+    mocap.add_argument("--by-action", dest="actions", action="store_true", help="a row for each action, too")
+    mocap.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change a field of the recipe")
     group = parser.add_argument_group(f"with --dataset {' or '.join(DATASETS)}")
     group.add_argument("--keypoints", metavar="NAME", help="2D keypoints: data_2d_<dataset>_NAME.npz, for example gt")
     group.add_argument("--checkpoint", type=Path, help="weights in the reference implementation's form")

@@ -25,6 +25,18 @@ def lifter_names() -> list[str]:
     return sorted(path.stem for path in WEIGHTS_FOLDER.glob("*.safetensors"))
 
 
+def weights_path(name_or_path: str) -> Path:
+    """The file of bundled weights, or the path as it is; `UsageError` lists the names where it is neither."""
+    if name_or_path in lifter_names():
+        return WEIGHTS_FOLDER / f"{name_or_path}.safetensors"
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise UsageError(
+            f"lifter {name_or_path!r} is neither a bundled one nor a file", f"bundled: {', '.join(lifter_names())}"
+        )
+    return path
+
+
 class Lifter:
     """Lifts canonical keypoints at `card.rate_hz` to root-relative joints and the root's place.
 
@@ -62,14 +74,7 @@ class Lifter:
         `UsageError` lists the names or says why this device does not do that precision; `InputError` says what is
         wrong with the file.
         """
-        path = WEIGHTS_FOLDER / f"{name_or_path}.safetensors"
-        if name_or_path not in lifter_names():
-            path = Path(name_or_path)
-            if not path.is_file():
-                raise UsageError(
-                    f"lifter {name_or_path!r} is neither a bundled one nor a file",
-                    f"bundled: {', '.join(lifter_names())}",
-                )
+        path = weights_path(name_or_path)
         card, position, trajectory, sha256 = load_weights(path)
         log.debug("lifter %s from %s", card.name, path)
         return cls(card, position, trajectory, sha256, device, precision)

@@ -21,33 +21,39 @@ import torch
 from torch import Tensor
 
 from lifting import train_dataset
-from lifting.card import Card, model_from, save_weights
-from lifting.data.mocap import Clips, load_archives, split
+from lifting.card import Card, load_weights, model_from, save_weights
+from lifting.data.bodies import vary_bodies
+from lifting.data.mocap import Clips, split
+from lifting.data.recombine import recombine
 from lifting.data.sampling import WindowSampler
-from lifting.data.virtual_cameras import Batch, film, mirror_bodies, vary_proportions
-from lifting.evaluate import evaluate_clips, format_table
-from lifting.lifter import Lifter
+from lifting.data.virtual_cameras import Batch, film, mirror_bodies
+from lifting.evaluate_clips import evaluate_clips, format_table
+from lifting.lifter import Lifter, weights_path
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
+from lifting.optimiser import Optimiser
 from lifting.person_frame import normalise
-from lifting.recipe import Recipe
-from poses import InputError, UsageError
+from lifting.recipe import Recipe, load_recipe
+from lifting.recipe_clips import recipe_clips, with_folders
+from lifting.transfer import transfer
+from poses import InputError, UsageError, get_skeleton
 from poses.archive import write_atomically
 from poses.commands import run_command
 from poses.distributed import leave
-from poses.options import load_yaml, options_from_mapping
+from poses.options import load_yaml
 
 log = logging.getLogger("lifting.train")
 
 
-def make_batch(sampler: WindowSampler, recipe: Recipe, step: int) -> Batch:
+def make_batch(sampler: WindowSampler, recipe: Recipe, step: int, device: str = "cpu") -> Batch:
     """The sequences of one step; they depend on the seed and the step alone, so that a resumed run sees the same."""
-    generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+    generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step)
     frames = math.prod(recipe.filter_widths) - 1 + recipe.frames_out
-    joints = sampler.draw(recipe.sequences, frames, recipe.cameras.speed, generator)
-    joints = mirror_bodies(joints, torch.rand(len(joints), generator=generator) < 0.5)
-    joints = vary_proportions(joints, recipe.cameras.size_spread, recipe.cameras.bone_spread, generator)
-    return film(joints, recipe.cameras, recipe.noise, generator)
+    joints = sampler.draw(recipe.sequences, frames, recipe.cameras.speed, generator, recipe.reversed_share)
+    joints = recombine(joints, recipe.recombined_share, generator)
+    joints = mirror_bodies(joints, torch.rand(len(joints), generator=generator, device=device) < 0.5)
+    joints = vary_bodies(joints, recipe.bodies, generator)
+    return film(joints, recipe.cameras, recipe.noise, generator, recipe.skeleton)
 
 
 def update_average(average: TemporalModel, model: TemporalModel, decay: float) -> None:
@@ -70,10 +76,23 @@ class Run:
         self.trajectory = model_from(trajectory, recipe.seed + 1).to(device)
         self.average_position = copy.deepcopy(self.position).eval()
         self.average_trajectory = copy.deepcopy(self.trajectory).eval()
-        parameters = [*self.position.parameters(), *self.trajectory.parameters()]
-        self.optimiser = torch.optim.Adam(parameters, lr=recipe.learning_rate, amsgrad=True)
+        self.optimiser = Optimiser(
+            (self.position, self.trajectory), recipe.optimiser, recipe.learning_rate, recipe.muon_factor
+        )
 
-    def _parts(self) -> dict[str, torch.nn.Module | torch.optim.Optimizer]:
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of a file, as far as they fit; `InputError` where they cannot serve."""
+        card, position, trajectory, _ = load_weights(path)
+        theirs, ours = get_skeleton(card.input_skeleton), self.recipe.skeleton
+        with torch.no_grad():
+            for source, target, average in (
+                (position, self.position, self.average_position),
+                (trajectory, self.trajectory, self.average_trajectory),
+            ):
+                transfer(source, target, theirs, ours, str(path))
+                average.load_state_dict(target.state_dict())
+
+    def _parts(self) -> dict[str, torch.nn.Module | Optimiser]:
         return {
             "position": self.position,
             "trajectory": self.trajectory,
@@ -104,9 +123,10 @@ class Run:
 
 
 def schedule(recipe: Recipe, step: int) -> tuple[float, float]:
-    """(learning rate, batch-norm momentum) of a step, both decaying exponentially over the run."""
+    """(learning rate, batch-norm momentum) of a step, both decaying over the run, the momentum exponentially."""
     done = step / max(recipe.steps - 1, 1)
-    rate = recipe.learning_rate * (recipe.learning_rate_end / recipe.learning_rate) ** done
+    first, last = recipe.learning_rate, recipe.learning_rate_end
+    rate = first * (last / first) ** done if recipe.decay == "exponential" else first + (last - first) * done
     return rate, recipe.momentum_start * (recipe.momentum_end / recipe.momentum_start) ** done
 
 
@@ -114,10 +134,9 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     """One optimiser step; returns (pose error, velocity error, weighted root error) in metres, (1,) ratio."""
     recipe = run.recipe
     rate, momentum = schedule(recipe, run.step)
-    for group in run.optimiser.param_groups:
-        group["lr"] = rate
+    run.optimiser.set_learning_rate(rate)
     architecture = run.position.architecture
-    points, frame = normalise(batch.keypoints.to(device))
+    points, frame = normalise(batch.keypoints.to(device), recipe.skeleton)
     before = architecture.padding[0]
     inner = slice(before, before + recipe.frames_out)
     frame = frame.inner(inner)
@@ -137,7 +156,7 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     pose = mpjpe_loss(predicted, positions)
     velocity = velocity_loss(predicted, positions)
     trajectory = wmpjpe_loss(frame.root_to_camera(root_answer.float()), root)
-    run.optimiser.zero_grad(set_to_none=True)
+    run.optimiser.zero_grad()
     (pose + recipe.velocity_weight * velocity + trajectory).backward()
     run.optimiser.step()
     run.step += 1
@@ -153,13 +172,16 @@ def train(recipe: Recipe, clips: Clips, checkpoint: Path, device: str = "cpu", s
     if checkpoint.exists():
         run.load(checkpoint)
         log.info("going on from step %d of %s", run.step, checkpoint)
+    elif recipe.start_from is not None:
+        run.start_from(weights_path(recipe.start_from))
+        log.info("starting from the weights of %s", recipe.start_from)
     sampler = WindowSampler(clips, recipe.archive_weights)
     curve = checkpoint.with_suffix(".csv")
     _start_curve(curve, run.step)
     recent: list[Tensor] = []
     saved = started = time.monotonic()
     while run.step < recipe.steps:
-        recent.append(train_step(run, make_batch(sampler, recipe, run.step), device))
+        recent.append(train_step(run, make_batch(sampler, recipe, run.step, device), device))
         if run.step % 50 == 0 or run.step == recipe.steps:
             pose, velocity, root = torch.stack(recent).mean(0).tolist()
             speed = len(recent) / (time.monotonic() - started)
@@ -205,6 +227,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lifting.train", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/lifting/mocap_81f.yaml")
     parser.add_argument("--data", type=Path, required=True, help="folder with the motion-capture archives (*.npz)")
+    parser.add_argument(
+        "--add",
+        metavar="FOLDER[=SHARE]",
+        action="append",
+        default=[],
+        help="train on a folder of BVH files, too; its share counts like the recipe's (default: 0.15)",
+    )
+    parser.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change a field of the recipe")
     parser.add_argument("--output", type=Path, required=True, help="weights to write, *.safetensors")
     parser.add_argument("--checkpoint", type=Path, help="to resume from (default: beside the output, *.checkpoint)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
@@ -214,13 +244,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    recipe = options_from_mapping(Recipe, load_yaml(options.config), str(options.config))
-    clips, held_out = split(load_archives(options.data, sorted(recipe.archive_weights)), recipe.held_out_share)
+    _train_recipe(options, options.config, options.output, options.checkpoint)
+
+
+def _train_recipe(options: argparse.Namespace, config: Path, output: Path, checkpoint: Path | None = None) -> None:
+    """Train the recipe of `config` into `output`, after the recipe that it starts from, if that has not been."""
+    recipe, folders = with_folders(load_recipe(config, options.set), options.add)
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}", "make it first")
+    if recipe.start_from is not None and recipe.start_from.endswith(".yaml"):
+        before = config.with_name(recipe.start_from)
+        first = output.with_name(f"{load_recipe(before).name}.safetensors")
+        if not first.exists():
+            log.info("%s starts from %s, which is trained first", config, before)
+            _train_recipe(options, before, first)
+        recipe = dataclasses.replace(recipe, start_from=str(first))
+    clips, held_out = split(recipe_clips(recipe, options.data, folders), recipe.held_out_share)
     log.info("%d clips to train on, %d held out", len(clips), len(held_out))
-    if not options.output.parent.is_dir():
-        raise InputError(f"{options.output}: there is no folder {options.output.parent}", "make it first")
-    checkpoint = options.checkpoint or options.output.with_suffix(".checkpoint")
-    run = train(recipe, clips, checkpoint, options.device)
+    run = train(recipe, clips, checkpoint or output.with_suffix(".checkpoint"), options.device)
     card = Card(
         name=recipe.name,
         summary=recipe.summary,
@@ -228,16 +269,17 @@ def _run(options: argparse.Namespace) -> None:
         trained_on=recipe.trained_on,
         position=run.position.architecture,
         trajectory=run.trajectory.architecture,
+        input_skeleton=recipe.input_skeleton,
     )
-    save_weights(options.output, card, run.average_position, run.average_trajectory)
+    save_weights(output, card, run.average_position, run.average_trajectory, recipe.eight_bits)
     if len(held_out):
         # Measured as saved, in half precision, then written again with the figures on the card.
-        results = evaluate_clips(Lifter.load(str(options.output)), held_out, recipe)
+        results = evaluate_clips(Lifter.load(str(output)), held_out, recipe)
         log.info("held-out clips:\n%s", format_table(results))
         measured = {name: round(value, 2) for name, value in results["all"].items()}
         card = dataclasses.replace(card, measured=measured)
-        save_weights(options.output, card, run.average_position, run.average_trajectory)
-    log.info("%s: %s", options.output, json.dumps(card.measured))
+        save_weights(output, card, run.average_position, run.average_trajectory, recipe.eight_bits)
+    log.info("%s: %s", output, json.dumps(card.measured))
 
 
 if __name__ == "__main__":

@@ -86,7 +86,11 @@ def load_archive(path: str | Path) -> Clips:
 
 def load_archives(folder: Path, archives: list[str]) -> Clips:
     """All clips of the named archives in `folder`; a folder of BVH files by that name serves as well."""
-    parts = [_load(folder, name) for name in archives]
+    return concatenate([_load(folder, name) for name in archives])
+
+
+def concatenate(parts: Sequence[Clips]) -> Clips:
+    """All clips of all parts, in their order; at least one part."""
     lengths = np.concatenate([np.diff(part.start) for part in parts])
     return Clips(
         np.concatenate([part.joints_m for part in parts]),

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from lifting.data.mocap import Clips
-from lifting.data.sampling import WindowSampler
+from lifting.data.sampling import WindowSampler, reversible
 from poses import UsageError
+from tests.motion import jumping_jack, walker
 
 
 def counting_clips(lengths: dict[str, int]) -> Clips:
@@ -91,3 +92,48 @@ def test_same_seed_same_windows() -> None:
 def test_weights_must_name_the_archives(weights: dict[str, float]) -> None:
     with pytest.raises(UsageError, match="the data hold a, b"):
         WindowSampler(counting_clips({"a/0": 5, "b/0": 5}), weights)
+
+
+def test_a_share_of_the_windows_runs_backwards() -> None:
+    joints = np.zeros((4000, 1, 3), np.float32)
+    # Two millimetres a frame along y: slow enough for either way.
+    joints[:, 0, 1] = 0.002 * np.arange(4000)
+    clips = Clips(joints, np.array([0, 4000]), ("a/0",))
+
+    def steps(share: float) -> np.ndarray:
+        sampler = WindowSampler(clips, {"a": 1.0})
+        windows = sampler.draw(1000, 9, (1.0, 1.0), torch.Generator().manual_seed(0), share)
+        return np.diff(windows[:, :, 0, 1].numpy(), axis=1)[:, 4]
+
+    np.testing.assert_allclose(np.abs(steps(0.3)), 0.002, atol=1e-4)
+    assert (steps(0.0) > 0).all()
+    assert (steps(1.0) < 0).all()
+    assert abs((steps(0.3) < 0).mean() - 0.3) < 4 * math.sqrt(0.3 * 0.7 / 1000)
+
+
+def test_flight_and_falls_do_not_run_backwards() -> None:
+    time_s = np.arange(40) / 50
+    standing = np.repeat(walker(0.02, 50), 40, axis=0)
+
+    def moved(height_m: np.ndarray, feet_too: bool = True) -> np.ndarray:
+        body = standing.copy()
+        body[..., 2] += height_m[:, None] if feet_too else height_m[:, None] * (standing[..., 2] > 0.5)
+        return body
+
+    jump = np.clip(2.0 * (time_s - 0.2) - 9.81 / 2 * (time_s - 0.2) ** 2, 0, None)
+    drop = -np.clip(9.81 / 2 * np.clip(time_s - 0.4, 0, None) ** 2, 0, 0.6)
+    squat = 0.15 * np.cos(2 * np.pi * time_s / 1.2)
+    cases = {
+        "walk": (walker(0.8, 50), True),
+        "jump": (moved(jump), False),
+        "drop to the knees": (moved(drop, feet_too=False), False),
+        "squat": (moved(squat, feet_too=False), True),
+        "lift, slow": (moved(0.5 * time_s), True),
+        "lift, fast": (moved(1.5 * time_s), False),
+        "jumping jack": (jumping_jack(0.8, 50), False),
+    }
+    windows = torch.from_numpy(np.stack([body for body, _ in cases.values()])).float()
+    got = dict(zip(cases, reversible(windows).tolist(), strict=True))
+    assert got == {name: wanted for name, (_, wanted) in cases.items()}
+    assert reversible(windows[:, :1]).all()
+    assert reversible(windows[:, :2]).shape == (len(cases),)

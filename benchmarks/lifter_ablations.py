@@ -1,0 +1,192 @@
+"""What each ingredient of the bundled lifters' recipe is worth: small networks, each ingredient switched off in turn.
+
+PYTHONPATH=. python benchmarks/lifter_ablations.py --data ARCHIVES --output RUNS [--steps N] [--device cuda]
+
+All runs are measured on the same held-out clips, with the cameras and the keypoint errors of the whole recipe. Each
+leaves its weights below RUNS and a line in RUNS/results.jsonl; what stands there is not made again. At the end comes
+the table of docs/weights.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lifting.card import Card, save_weights
+from lifting.data.mocap import Clips, split
+from lifting.evaluate_clips import evaluate_clips
+from lifting.lifter import Lifter
+from lifting.recipe import Recipe, load_recipe
+from lifting.recipe_clips import PROCEDURAL, recipe_clips
+from lifting.train import train
+from poses.commands import run_command
+
+log = logging.getLogger("ablations")
+
+CONFIG = Path("configs/lifting/wild_81f.yaml")
+SMALL = {"filter_widths": (3, 3, 3), "position_channels": 256, "trajectory_channels": 128, "start_from": None}
+
+Change = Callable[[Recipe, Clips], Recipe]
+
+
+def _by_frames(recipe: Recipe, clips: Clips) -> Recipe:
+    """Archives in the share of their frames, and none that is made."""
+    frames: dict[str, float] = {}
+    for index, name in enumerate(clips.names):
+        archive = name.split("/")[0]
+        frames[archive] = frames.get(archive, 0.0) + float(len(clips.clip(index)))
+    return dataclasses.replace(recipe, archive_weights={name: frames[name] for name in recipe.archive_weights})
+
+
+def _without_procedural(recipe: Recipe, _: Clips) -> Recipe:
+    kept = {name: weight for name, weight in recipe.archive_weights.items() if name != PROCEDURAL}
+    return dataclasses.replace(recipe, archive_weights=kept)
+
+
+def _part(name: str, **values: Any) -> Change:
+    return lambda recipe, _: dataclasses.replace(recipe, **{name: dataclasses.replace(getattr(recipe, name), **values)})
+
+
+def _whole(**values: Any) -> Change:
+    return lambda recipe, _: dataclasses.replace(recipe, **values)
+
+
+NO_SWAPS = {f"swapped_{part}": (0.0, 0.0, 0.0) for part in ("all", "arms", "legs", "face")}
+NOISE_GUESSED = {
+    "hidden": 1.0,
+    "outside": 1.0,
+    "hip_width": (1.0, 0.0),
+    "shoulder_width": (1.0, 0.0),
+    "hip_shift": (0.0, 0.0),
+    "shoulder_shift": (0.0, 0.0),
+    "limb_stretch": dict.fromkeys(("elbow", "wrist", "knee", "ankle"), 0.0),
+    "other_share": 0.0,
+    "lost_rate_hz": 0.0,
+    "lost_outside": 0.0,
+    "lost_hidden": 0.0,
+    "outlier_rate_hz": 0.0,
+    "wander_times_s": (),
+    "wander_shares": (),
+    **NO_SWAPS,
+}
+OLD_BODIES = {"own_share": 1.0}
+OLD_CAMERAS = {"aimed": False, "distance_m": (1.8, 12.0)}
+
+ABLATIONS: dict[str, tuple[Change, ...]] = {
+    "whole recipe": (),
+    "no procedural motion": (_without_procedural,),
+    "archives by their frames": (_by_frames,),
+    "bodies as recorded": (_part("bodies", **OLD_BODIES),),
+    "no recombination, no reversal": (_whole(recombined_share=0.0, reversed_share=0.0),),
+    "cameras at eye level, no edges": (_part("cameras", **OLD_CAMERAS),),
+    "white keypoint noise": (_part("noise", **NOISE_GUESSED),),
+    "no exchanged sides": (_part("noise", **NO_SWAPS),),
+    "no velocity loss": (_whole(velocity_weight=0.0),),
+    "AMSGrad, exponential decay": (_whole(optimiser="amsgrad", decay="exponential"),),
+    "plain recipe: none of these": (
+        _without_procedural,
+        _by_frames,
+        _part("bodies", **OLD_BODIES),
+        _part("cameras", **OLD_CAMERAS),
+        _part("noise", **NOISE_GUESSED),
+        _whole(recombined_share=0.0, reversed_share=0.0, velocity_weight=0.0, optimiser="amsgrad", decay="exponential"),
+    ),
+}
+
+
+def run(name: str, recipe: Recipe, clips: Clips, held_out: Clips, judge: Recipe, options: argparse.Namespace) -> None:
+    """Train one variant, measure it, and note the figures."""
+    stem = "".join(c if c.isalnum() else "_" for c in name)
+    archives = set(recipe.archive_weights)
+    used = clips.select([i for i, clip in enumerate(clips.names) if clip.split("/")[0] in archives])
+    trained = train(recipe, used, options.output / f"{stem}.checkpoint", options.device)
+    path = options.output / f"{stem}.safetensors"
+    card = Card(
+        name=stem,
+        summary=name,
+        licence=recipe.licence,
+        trained_on=recipe.trained_on,
+        position=trained.position.architecture,
+        trajectory=trained.trajectory.architecture,
+    )
+    save_weights(path, card, trained.average_position, trained.average_trajectory)
+    results = evaluate_clips(Lifter.load(str(path)), held_out, judge)
+    recorded = {
+        group: figures
+        for group, figures in results.items()
+        if group.startswith("archive ") and not group.endswith(PROCEDURAL)
+    }
+    frames = sum(figures["frames"] for figures in recorded.values())
+    means = {
+        key: sum(figures[key] * figures["frames"] for figures in recorded.values()) / frames for key in results["all"]
+    }
+    line = {"name": name, "recorded": means, "procedural": results[f"archive {PROCEDURAL}"]}
+    with (options.output / "results.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def _run(options: argparse.Namespace) -> None:
+    options.output.mkdir(parents=True, exist_ok=True)
+    judge = load_recipe(CONFIG)
+    base = dataclasses.replace(judge, steps=options.steps, sequences=options.sequences, **SMALL)
+    clips, held_out = split(recipe_clips(judge, options.data), judge.held_out_share)
+    # Every fourth held-out clip: the differences are larger than what that leaves to chance.
+    held_out = held_out.select(range(0, len(held_out), options.every))
+    results = options.output / "results.jsonl"
+    for name, changes in ABLATIONS.items():
+        if name in {line["name"] for line in _lines(results)}:
+            continue
+        recipe = base
+        for change in changes:
+            recipe = change(recipe, clips)
+        log.info("%s", name)
+        run(name, recipe, clips, held_out, judge, options)
+    sys.stdout.write(table(_lines(results)) + "\n")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """A Markdown table, a row a variant."""
+    columns = [
+        ("recorded", "mpjpe_mm", "MPJPE"),
+        ("recorded", "p_mpjpe_mm", "P-MPJPE"),
+        ("recorded", "mpjve_mm", "MPJVE"),
+        ("recorded", "exchanged_percent", "sides exchanged, %"),
+        ("recorded", "root_refined_percent", "root, %"),
+        ("procedural", "mpjpe_mm", "procedural MPJPE"),
+        ("procedural", "p_mpjpe_mm", "procedural P-MPJPE"),
+    ]
+    rows = ["| | " + " | ".join(title for *_, title in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for line in lines:
+        cells = [f"{line[part][key]:.1f}" for part, key, _ in columns]
+        rows.append(f"| {line['name']} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the motion-capture archives")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--steps", type=int, default=1000, help="optimiser steps a run (default: 1000)")
+    parser.add_argument("--sequences", type=int, default=256, help="sequences a step (default: 256)")
+    parser.add_argument("--every", type=int, default=4, metavar="N", help="measure on every N-th held-out clip")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    return run_command(lambda: _run(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

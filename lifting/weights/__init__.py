@@ -1,0 +1,1 @@
+"""The bundled lifters' weights, and the command that lists them."""
