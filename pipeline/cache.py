@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from poses import InputError, UsageError
 
-STAGE_VERSIONS = {"decode": 1, "detect": 1, "track": 1, "lift": 1, "ground": 1, "render": 1, "export": 1}
+STAGE_VERSIONS = {"decode": 1, "detect": 1, "track": 1, "lift": 1, "ground": 1, "render": 2, "export": 1}
 """Raised by one whenever a stage gives another result for the same input and options."""
 
 
@@ -77,6 +78,9 @@ def locked_folder(folder: Path) -> Iterator[None]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that a killed run left; call it while the folder is locked."""
+    """Delete the temporary files and folders that a killed run left; call it while the folder is locked."""
     for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

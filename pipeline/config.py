@@ -14,7 +14,7 @@ from detectors.tracking import TrackingOptions
 from lifting.lift import LiftOptions
 from poses import UsageError
 from render.export import FORMATS, get_format
-from render.video import RenderOptions
+from render.options import RenderOptions
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU where there is one"
 
@@ -83,7 +83,7 @@ class Config:
         default="mocap-81f",
         metadata={"help": "what lifts them to 3D: bundled weights by name, or a .safetensors file (--lifter)"},
     )
-    movie: bool = field(default=True, metadata={"help": "draw the MP4 (false: --no-render)"})
+    movie: bool = field(default=True, metadata={"help": "draw the movie (false: --no-render)"})
     export: tuple[str, ...] = field(
         default=(),
         metadata={"help": f"files for other programs (--export): any of {', '.join(FORMATS)}; see docs/exports.md"},
@@ -104,7 +104,8 @@ class Config:
     )
     lift: LiftOptions = field(default_factory=LiftOptions, metadata={"help": "How keypoints become people in 3D."})
     render: RenderOptions = field(
-        default_factory=RenderOptions, metadata={"help": "How the MP4 looks and how it is compressed."}
+        default_factory=RenderOptions,
+        metadata={"help": "How the movie looks and how it is compressed; see docs/rendering.md."},
     )
 
     def __post_init__(self) -> None:
@@ -122,7 +123,9 @@ class Config:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain nested dictionary of every option, for JSON and YAML."""
-        return {**dataclasses.asdict(self), "export": list(self.export)}
+        plain = {**dataclasses.asdict(self), "export": list(self.export)}
+        plain["render"]["views"] = list(self.render.views)
+        return plain
 
 
 def type_name(hint: Any) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from render.outputs import OUTPUT_FORMATS
+
 
 @dataclass(frozen=True)
 class Place:
@@ -15,11 +17,13 @@ class Place:
     source : the video as the user named it.
     name : stem of the result files and name of the folder.
     folder : where the results lie.
+    movie_format : of `render.outputs.OUTPUT_FORMATS`.
     """
 
     source: Path
     name: str
     folder: Path
+    movie_format: str = "mp4"
 
     @property
     def video(self) -> Path:
@@ -48,13 +52,13 @@ class Place:
 
     @property
     def movie(self) -> Path:
-        """`<name>.mp4`."""
-        return self.folder / f"{self.name}.mp4"
+        """`<name>.mp4`, or with the ending of the other format; for png a folder."""
+        return self.folder / f"{self.name}{OUTPUT_FORMATS[self.movie_format][0]}"
 
     @property
     def movie_key(self) -> Path:
         """The file beside the movie that bears its cache key and its size."""
-        return self.folder / f".{self.name}.mp4.key"
+        return self.folder / f".{self.movie.name}.key"
 
     @property
     def exports_key(self) -> Path:

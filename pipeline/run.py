@@ -24,6 +24,7 @@ from pipeline.progress import Progress, QuietProgress
 from pipeline.report import StageRecord, build_report, write_report
 from poses import Detections, InputError, Poses3D, Tracks, UserError, VideoInfo, artifact_key
 from render.export import get_format
+from render.theme import load_theme
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Result:
 
     @property
     def movie(self) -> Path | None:
-        """The MP4, None where none was rendered."""
+        """The MP4 (or what `render.format` says), None where none was rendered."""
         return None if self.report["stages"]["render"]["status"] == "skipped" else self.place.movie
 
     @cached_property
@@ -93,10 +94,10 @@ def run_video(
             return run_video(source, output, config, name=name, force=force, models=own, progress=progress)
     source = Path(source)
     name = name or source.stem
-    place = Place(source, name, Path(output) / name)
+    place = Place(source, name, Path(output) / name, config.render.format)
     check_video_file(source)
     if place.movie.resolve() == source.resolve():
-        raise InputError(f"{source}: the MP4 of the results would take its place", "choose another folder with -o")
+        raise InputError(f"{source}: the movie of the results would take its place", "choose another folder with -o")
     make_folder(place.folder)
     with locked_folder(place.folder):
         remove_leftovers(place.folder)
@@ -110,11 +111,15 @@ class _VideoRun:
         self.place, self.config, self.force = place, config, force
         self.models, self.progress = models, progress
         self.records: dict[str, StageRecord] = {}
+        self.look = dataclasses.asdict(config.render)
         self.source_sha256 = ""
         self.keypoint_file: KeypointFile | None = None
 
     def go(self) -> Result:
         try:
+            if self.config.movie:
+                # A stylesheet's content counts, not its name; and a mistake in it should show before the long stages.
+                self.look["theme"] = dataclasses.asdict(load_theme(self.config.render.theme))
             self.source_sha256 = file_sha256(self.place.source)
             self.models.prepare()
             for name in self.config.export:
@@ -232,7 +237,7 @@ class _VideoRun:
 
     def _render(self) -> None:
         place, options = self.place, self.config.render
-        key = stage_key("render", self.records["ground"].key, dataclasses.asdict(options))
+        key = stage_key("render", self.records["ground"].key, self.look)
         if not self.config.movie:
             self.records["render"] = StageRecord(place.movie.name, "skipped", key, None, None)
         elif not self.force and stages.movie_key(place) == key:
@@ -256,7 +261,7 @@ class _VideoRun:
         elif not self.force and exports_key(place) == key:
             self._note_fresh("export", Path(artifact), key)
         else:
-            self._time("export", Path(artifact), key, lambda: export_people(place, names, key))
+            self._time("export", Path(artifact), key, lambda: export_people(place, names, self.config.decode, key))
 
     def _fresh(self, stage: str, path: Path, key: str) -> bool:
         if self.force or artifact_key(path) != key:

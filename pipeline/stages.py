@@ -6,7 +6,7 @@
 | detect       | the video (in one pass with decode), or a file of keypoints and `video.npz` | `detections.npz` |
 | track        | `video.npz`, `detections.npz`      | `tracks.npz`                   |
 | lift, ground | `video.npz`, `tracks.npz`          | `poses3d.npz`                  |
-| render       | the video and all of these         | `<name>.mp4`, `.<name>.mp4.key`|
+| render       | the video and all of these         | `<name>.mp4`, `.<name>.mp4.key` (or another format) |
 | export       | `tracks.npz`, `poses3d.npz`        | see `pipeline.export_stage`    |
 """
 
@@ -16,6 +16,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +34,7 @@ from pipeline.progress import Progress
 from poses import Detections, Intrinsics, Poses3D, Tracks, VideoInfo
 from poses.archive import write_atomically
 from poses.camera import DEFAULT_FOV_RAD
-from render.video import RenderOptions, render_video
+from render import RenderOptions, render_video
 
 
 def decode_video(place: Place, source_sha256: str, options: DecodeOptions, key: str) -> int:
@@ -155,7 +156,7 @@ def _ground(poses: Poses3D, angles_deg: tuple[float | None, float | None]) -> Po
 
 
 def render_movie(place: Place, decode: DecodeOptions, options: RenderOptions, key: str, progress: Progress) -> int:
-    """Write the MP4 and, after it, the file with its key; returns the frames. Streams the video a second time."""
+    """Write the movie and, after it, the file with its key; returns the frames. Streams the video a second time."""
     info = VideoInfo.load(place.video)
     tracks, poses = Tracks.load(place.tracks), Poses3D.load(place.poses)
     place.movie_key.unlink(missing_ok=True)
@@ -163,9 +164,20 @@ def render_movie(place: Place, decode: DecodeOptions, options: RenderOptions, ke
         VideoReader(place.source, decode.start_s, decode.end_s) as reader,
         progress.step(place.name, "render", len(info)) as step,
     ):
-        images: Iterator[np.ndarray] = (frame.image for frame in reader)
-        render_video(images, info.timestamps_s, tracks, poses, place.movie, options, on_frame=step.advance)
-    mark = json.dumps({"bytes": place.movie.stat().st_size, "key": key}) + "\n"
+        images: Iterator[np.ndarray] | None = None
+        if options.layout != "scene":
+            images = (frame.image for frame in reader)
+        render_video(
+            images,
+            info.timestamps_s,
+            tracks,
+            poses,
+            place.movie,
+            options,
+            on_frame=step.advance,
+            sound_of=place.source,
+        )
+    mark = json.dumps({"bytes": _size_bytes(place.movie), "key": key}) + "\n"
     write_atomically(place.movie_key, lambda stream: stream.write(mark.encode()))
     return len(info)
 
@@ -174,6 +186,13 @@ def movie_key(place: Place) -> str | None:
     """The cache key of the movie, or None where there is no movie or another one than was rendered."""
     try:
         mark = json.loads(place.movie_key.read_text(encoding="utf-8"))
-        return str(mark["key"]) if mark["bytes"] == place.movie.stat().st_size else None
+        return str(mark["key"]) if mark["bytes"] == _size_bytes(place.movie) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _size_bytes(movie: Path) -> int:
+    """Of the file, or of all files of a folder of pictures."""
+    if not movie.is_dir():
+        return movie.stat().st_size
+    return sum(path.stat().st_size for path in movie.iterdir())

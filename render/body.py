@@ -34,7 +34,7 @@ class Body:
     """How a skeleton is drawn.
 
     A skeleton without a neck gets one joint more, midway between the shoulders, so that the head does not float; J
-    counts it. `complete` and `complete_seen` add it to arrays.
+    counts it. `complete`, `complete_seen` and `complete_score` add it to arrays.
 
     Attributes
     ----------
@@ -60,6 +60,12 @@ class Body:
         if self.shoulders is None:
             return points
         return np.concatenate([points, points[..., self.shoulders, :].mean(axis=-2, keepdims=True)], axis=-2)
+
+    def complete_score(self, score: np.ndarray) -> np.ndarray:
+        """The same for confidences (..., joints): an added joint has the lower one of the two."""
+        if self.shoulders is None:
+            return score
+        return np.concatenate([score, score[..., self.shoulders].min(axis=-1, keepdims=True)], axis=-1)
 
     def complete_seen(self, seen: np.ndarray) -> np.ndarray:
         """The same for a mask (..., joints): an added joint is seen where both that it stands between are."""

@@ -1,74 +1,79 @@
-"""Writing an H.264 MP4 whose frames keep the times of the source."""
+"""Handing frames to an encoder that works in a thread of its own; what it writes appears whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import queue
+import shutil
 import tempfile
 import threading
-from fractions import Fraction
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-import av.video.reformatter
+import av.codec.codec
+import av.error
 import numpy as np
 
-from poses import InputError
+from poses import InputError, UsageError
+from poses.errors import UserError
 
-logger = logging.getLogger(__name__)
+Frames = Iterator[tuple[np.ndarray, float]]
+"""(height, width, 3) uint8 BGR images with the seconds from which each is shown, increasing."""
 
-TICKS_PER_SECOND = 90_000
-"""Time base of the file: 11 microseconds, finer than any camera's clock needs."""
+Encode = Callable[[Path, Frames], None]
+"""Writes all frames to a path: the name of an empty file, or of an empty folder for outputs of many files."""
 
 _POLL_S = 0.1
-_BT709 = 1  # ISO/IEC 23091-2 code points for primaries, transfer and matrix
 
 
-class Mp4Writer:
-    """Writes frames as H.264 (libx264, yuv420p, index at the front) in a thread of its own.
+class _Abandoned(Exception):
+    """Raised inside the encoder where the block that gives the frames has failed."""
 
-    A context manager: the file is written beside `path` under a temporary name and takes its place when the block
-    ends well; otherwise the temporary file is removed. Sizes must be even.
 
-    Times may be irregular; they are kept to 1/90000 s, counted from the first frame, so that a part cut from the
-    middle of a video starts at 0. The last frame is shown for the median interval (1/30 s where there is one frame).
+class FrameWriter:
+    """A context manager that passes frames to `encode`, which runs in a thread, over a bounded queue.
 
-    Raises `InputError` that names `path` where the folder cannot be written or the disk is full: at the next
-    `write`, or at the end.
+    What is written lies beside `path` under a temporary name and takes its place when the block ends well; otherwise
+    it is removed. A folder that stands in its place is moved away first and removed after: between two renames there
+    is no folder of that name.
+
+    Parameters
+    ----------
+    path : the file to write, or the folder where `folder` is true.
+    width, height : of all frames, in pixels.
+    encode : called once, in the thread.
+    queue_frames : how many frames may wait.
+
+    Raises
+    ------
+    InputError : names `path` where the folder above cannot be written or the disk is full: at the next `write`, or
+        at the end.
+    ValueError : the block has given no frame.
     """
 
     def __init__(
-        self,
-        path: str | Path,
-        width: int,
-        height: int,
-        crf: float = 20.0,
-        preset: str = "veryfast",
-        queue_frames: int = 8,
+        self, path: str | Path, width: int, height: int, encode: Encode, folder: bool = False, queue_frames: int = 8
     ) -> None:
-        if width % 2 or height % 2 or min(width, height) < 2:
-            raise ValueError(f"yuv420p needs even sizes, got {width}x{height}")
+        if min(width, height) < 1 or queue_frames < 1:
+            raise ValueError(f"expected a size and a queue of at least 1, got {width}x{height} and {queue_frames}")
         self.path = Path(path)
         self.width, self.height = width, height
-        self._codec_options = {"crf": str(crf), "preset": preset}
+        self._encode, self._folder = encode, folder
         self._queue: queue.Queue[tuple[np.ndarray, float] | None] = queue.Queue(queue_frames)
         self._failure: Exception | None = None
         self._complete = False
         self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="mp4-writer", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"encode {self.path.name}", daemon=True)
         self._temporary = ""
         self._last_time_s: float | None = None
 
     def __enter__(self) -> Self:
         try:
-            descriptor, self._temporary = tempfile.mkstemp(
-                prefix=f".{self.path.name}.", suffix=".tmp", dir=self.path.parent.resolve()
-            )
-            os.close(descriptor)
+            self._temporary = self._beside()
         except OSError as error:
             raise self._cannot_write(error) from None
         self._thread.start()
@@ -92,6 +97,8 @@ class Mp4Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if kind is None and self._last_time_s is None:
+                raise ValueError(f"{self.path}: at least one frame is needed")
             if kind is None:
                 self._put(None)
                 self._thread.join()
@@ -99,13 +106,10 @@ class Mp4Writer:
                 if not self._complete:
                     raise RuntimeError(f"{self.path}: the encoding thread ended early")
                 self._publish()
-            else:
-                self._abandoned.set()
-                self._thread.join()
         finally:
             self._abandoned.set()
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._temporary)
+            self._thread.join()
+            _remove(self._temporary)
 
     def _put(self, item: tuple[np.ndarray, float] | None) -> None:
         # With a time limit, so that a thread that ended on a full queue is noticed.
@@ -122,7 +126,7 @@ class Mp4Writer:
     def _raise_failure(self) -> None:
         if self._failure is None:
             return
-        if isinstance(self._failure, OSError | av.FFmpegError):
+        if isinstance(self._failure, OSError | av.error.FFmpegError):
             raise self._cannot_write(self._failure) from None
         raise self._failure
 
@@ -132,8 +136,21 @@ class Mp4Writer:
             f"{self.path}: cannot be written ({reason})", "free some space or choose another folder with -o"
         )
 
+    def _beside(self) -> str:
+        """A new empty file or folder next to the target."""
+        where, prefix = self.path.parent.resolve(), f".{self.path.name}."
+        if self._folder:
+            return tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=where)
+        descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=where)
+        os.close(descriptor)
+        return name
+
     def _publish(self) -> None:
         try:
+            if self._folder:
+                os.chmod(self._temporary, 0o755)
+                self._replace_folder()
+                return
             with open(self._temporary, "rb") as stream:
                 os.fsync(stream.fileno())
             os.chmod(self._temporary, 0o644)
@@ -141,76 +158,54 @@ class Mp4Writer:
         except OSError as error:
             raise self._cannot_write(error) from None
 
-    def _next(self) -> tuple[np.ndarray, float] | None:
+    def _replace_folder(self) -> None:
+        if not self.path.exists():
+            os.rename(self._temporary, self.path)
+            return
+        # An empty folder can be replaced, one with files in it cannot.
+        old = self._beside()
+        os.replace(self.path, old)
+        try:
+            os.rename(self._temporary, self.path)
+        except OSError:
+            os.rename(old, self.path)
+            raise
+        _remove(old)
+
+    def _frames(self) -> Frames:
         while not self._abandoned.is_set():
             try:
-                return self._queue.get(timeout=_POLL_S)
+                item = self._queue.get(timeout=_POLL_S)
             except queue.Empty:
                 continue
-        return None
+            if item is None:
+                return
+            yield item
+        raise _Abandoned
 
     def _run(self) -> None:
         try:
-            self._encode()
-            self._complete = not self._abandoned.is_set()
-        except (OSError, av.FFmpegError, ValueError) as error:
+            self._encode(Path(self._temporary), self._frames())
+            self._complete = True
+        except _Abandoned:
+            pass
+        except (OSError, av.error.FFmpegError, ValueError, UserError) as error:
             self._failure = error
 
-    def _encode(self) -> None:
-        container = av.open(
-            self._temporary,
-            "w",
-            format="mp4",
-            options={"movflags": "+faststart", "video_track_timescale": str(TICKS_PER_SECOND)},
-        )
-        with container:
-            stream = container.add_stream("libx264", rate=30, options=self._codec_options)
-            context = stream.codec_context
-            context.width, context.height, context.pix_fmt = self.width, self.height, "yuv420p"
-            context.time_base = Fraction(1, TICKS_PER_SECOND)
-            context.colorspace = context.color_primaries = context.color_trc = _BT709
-            context.color_range = av.video.reformatter.ColorRange.MPEG
-            durations = _Durations()
-            first_s = 0.0
-            while (item := self._next()) is not None:
-                image, time_s = item
-                if durations.last is None:
-                    first_s = time_s
-                frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(
-                    format="yuv420p", dst_colorspace=av.video.reformatter.Colorspace.ITU709
-                )
-                frame.pts = durations.add(time_s - first_s)
-                frame.time_base = context.time_base
-                for packet in stream.encode(frame):
-                    packet.duration = durations.of(packet.pts)
-                    container.mux(packet)
-            if durations.last is None and not self._abandoned.is_set():
-                raise ValueError(f"{self.path}: a video needs at least one frame")
-            if durations.last is not None and not self._abandoned.is_set():
-                for packet in stream.encode(None):
-                    packet.duration = durations.of(packet.pts)
-                    container.mux(packet)
+
+def _remove(name: str) -> None:
+    if os.path.isdir(name):
+        shutil.rmtree(name, ignore_errors=True)
+    else:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
 
 
-class _Durations:
-    """How long each frame is shown, in ticks, kept only until the encoder gives the frame's packet out."""
-
-    def __init__(self) -> None:
-        self.last: int | None = None
-        self._pending: dict[int, int] = {}
-        self._recent: list[int] = []
-
-    def add(self, time_s: float) -> int:
-        """Note a frame and return its time in ticks, always after the one before."""
-        ticks = round(time_s * TICKS_PER_SECOND)
-        if self.last is not None:
-            ticks = max(ticks, self.last + 1)
-            self._pending[self.last] = ticks - self.last
-            self._recent = [*self._recent[-99:], ticks - self.last]
-        self.last = ticks
-        return ticks
-
-    def of(self, ticks: int | None) -> int:
-        """Duration of the frame at `ticks`; the median of the recent ones for the last frame."""
-        usual = int(np.median(self._recent)) if self._recent else TICKS_PER_SECOND // 30
-        return usual if ticks is None else self._pending.pop(ticks, usual)
+def check_encoder(codec: str, remedy: str) -> None:
+    """`UsageError` names an encoder that the installed FFmpeg lacks."""
+    try:
+        av.codec.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        raise UsageError(
+            f"the FFmpeg that PyAV {av.__version__} was built with has no encoder {codec}", remedy
+        ) from None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import cv2
 import numpy as np
 
 from poses import Poses3D
-from render.shapes import SHIFT, draw_text, fixed_point, text_width
+from render.shapes import SHIFT, fixed_point
 from render.style import Theme, mix
 from render.view import View
 
@@ -21,6 +22,7 @@ _MARGIN_M = 0.75
 _LARGEST_M = 60.0
 _FOLLOWED_HALF_M = 8.0
 _FINER = 2  # the grid that is drawn once is drawn finer and averaged down
+_PIECES = 32  # of a line that a lens bends
 
 
 def floor_height(poses: Poses3D, world_m: np.ndarray) -> float:
@@ -44,7 +46,7 @@ def floor_height(poses: Poses3D, world_m: np.ndarray) -> float:
 
 
 class Floor:
-    """A square-metre grid at one height; drawn once for a view that does not move.
+    """A grid of squares of one metre at one height; or, for a view that sees it as a line, graph paper behind it.
 
     Parameters
     ----------
@@ -52,11 +54,9 @@ class Floor:
     people_m : (N, 2) floor positions that the grid must hold; empty for a stage of 4 x 4 m around `centre_m`.
     """
 
-    def __init__(
-        self, height_m: float, people_m: np.ndarray, centre_m: np.ndarray, theme: Theme, text_height: int
-    ) -> None:
+    def __init__(self, height_m: float, people_m: np.ndarray, centre_m: np.ndarray, theme: Theme) -> None:
         self.height_m = height_m
-        self._theme, self._text_height = theme, text_height
+        self._theme = theme
         known = people_m[np.isfinite(people_m).all(axis=1)]
         if len(known) == 0:
             known = centre_m + np.array([[-1.2, -1.2], [1.2, 1.2]])
@@ -64,59 +64,65 @@ class Floor:
         low = np.maximum(known.min(axis=0), middle - _LARGEST_M / 2) - _MARGIN_M
         high = np.minimum(known.max(axis=0), middle + _LARGEST_M / 2) + _MARGIN_M
         self._low, self._high = np.floor(low).astype(int), np.ceil(high).astype(int)
-        self._drawn_for: View | None = None
-        self._drawn: np.ndarray | None = None
 
     def image(self, view: View, moving: bool) -> np.ndarray:
-        """(height, width, 3) uint8 background of the panel; not to be changed."""
-        if self._drawn is None or view is not self._drawn_for:
-            if moving:
-                self._drawn = self._draw_followed(view)
-            else:
-                self._drawn = self._draw(view, self._low, self._high, _FINER)
-            self._drawn_for = view
-        return self._drawn
+        """(height, width, 3) uint8 background of a panel, newly drawn; quicker and a little rougher where `moving`."""
+        finer = 1 if moving else _FINER
+        image: np.ndarray = np.empty((view.height * finer, view.width * finer, 3), np.uint8)
+        image[:] = self._theme.background
+        if view.is_level:
+            self._draw_paper(image, view, finer)
+        else:
+            self._draw_grid(image, view, finer, *(self._nearby(view) if moving else (self._low, self._high)))
+        return image if finer == 1 else cv2.resize(image, (view.width, view.height), interpolation=cv2.INTER_AREA)
 
-    def _draw_followed(self, view: View) -> np.ndarray:
+    def _nearby(self, view: View) -> tuple[np.ndarray, np.ndarray]:
+        """Corners of the part of the floor that a moving view looks at."""
         forward = view.view_from_world[2]
         reach = (self.height_m - view.position_m[2]) / min(forward[2], -0.05)
         middle = (view.position_m + reach * forward)[:2]
         low = np.maximum(self._low, np.floor(middle - _FOLLOWED_HALF_M).astype(int))
         high = np.minimum(self._high, np.ceil(middle + _FOLLOWED_HALF_M).astype(int))
-        return self._draw(view, low, np.maximum(high, low + 1), 1)
+        return low, np.maximum(high, low + 1)
 
-    def _draw(self, view: View, low: np.ndarray, high: np.ndarray, finer: int) -> np.ndarray:
-        size = (view.width * finer, view.height * finer)
-        image: np.ndarray = np.empty((size[1], size[0], 3), np.uint8)
-        image[:] = self._theme.background
+    def _draw_grid(self, image: np.ndarray, view: View, finer: int, low: np.ndarray, high: np.ndarray) -> None:
         corners = np.array([low, (high[0], low[1]), high, (low[0], high[1])], np.float64)
-        self._polygon(image, view, corners, finer)
+        pixels = _project_clipped(view, self._lift(corners), closed=True)
+        if len(pixels) >= 3:
+            cv2.fillPoly(image, [fixed_point(pixels * finer)], self._theme.floor, cv2.LINE_AA, SHIFT)
         for axis in (0, 1):
             other = 1 - axis
             for at in range(low[axis], high[axis] + 1):
                 ends = np.empty((2, 2))
                 ends[:, axis] = at
                 ends[:, other] = low[other], high[other]
-                border = at in (low[axis], high[axis])
-                self._grid_line(image, view, ends, finer, 0.3 if border else 0.0)
-        if finer > 1:
-            image = cv2.resize(image, (view.width, view.height), interpolation=cv2.INTER_AREA)
-        height = self._text_height
-        label = "grid 1 m"
-        left = view.width - text_width(label, height) - height
-        draw_text(image, label, left, view.height - 1.6 * height, height, self._theme.faint_text)
-        return image
+                lighter = 0.3 if at in (low[axis], high[axis]) else 0.0
+                pixels = _project_clipped(view, self._lift(ends), closed=False)
+                if len(pixels) >= 2:
+                    self._line(image, pixels, finer, lighter)
 
-    def _polygon(self, image: np.ndarray, view: View, corners: np.ndarray, finer: int) -> None:
-        pixels = _project_clipped(view, self._lift(corners), closed=True)
-        if len(pixels) >= 3:
-            cv2.fillConvexPoly(image, fixed_point(pixels * finer), self._theme.floor, cv2.LINE_AA, SHIFT)
+    def _draw_paper(self, image: np.ndarray, view: View, finer: int) -> None:
+        """Squares of one metre, upright, over the whole panel above the floor; the lowest line is the floor."""
+        per_metre = view.focal_px / float(view.view_from_world[2] @ (self._middle() - view.position_m))
+        right = view.view_from_world[0]
+        bottom = float(view.project(self._middle())[0][1])
+        image[: max(0, round(bottom * finer))] = self._theme.floor
+        # The point of the world that stands on a line upright through the middle of the panel.
+        at_middle = float(right @ view.position_m)
+        reach = view.width / 2 / per_metre
+        for metre in range(math.ceil(at_middle - reach), math.floor(at_middle + reach) + 1):
+            x = view.width / 2 + (metre - at_middle) * per_metre
+            self._line(image, np.array([[x, 0.0], [x, bottom]]), finer, 0.0)
+        for metre in range(max(0, math.floor(bottom / per_metre)) + 1):
+            y = bottom - metre * per_metre
+            self._line(image, np.array([[0.0, y], [float(view.width), y]]), finer, 0.0 if metre else 0.6)
 
-    def _grid_line(self, image: np.ndarray, view: View, ends: np.ndarray, finer: int, lighter: float) -> None:
-        pixels = _project_clipped(view, self._lift(ends), closed=False)
-        if len(pixels) == 2:
-            color = mix(self._theme.grid, self._theme.faint_text, lighter)
-            cv2.polylines(image, [fixed_point(pixels * finer)], False, color, finer, cv2.LINE_AA, SHIFT)
+    def _middle(self) -> np.ndarray:
+        return np.array([*((self._low + self._high) / 2), self.height_m])
+
+    def _line(self, image: np.ndarray, pixels: np.ndarray, finer: int, lighter: float) -> None:
+        color = mix(self._theme.grid, self._theme.faint_text, lighter)
+        cv2.polylines(image, [fixed_point(pixels * finer)], False, color, finer, cv2.LINE_AA, SHIFT)
 
     def _lift(self, flat_m: np.ndarray) -> np.ndarray:
         return np.concatenate([flat_m, np.full((len(flat_m), 1), self.height_m)], axis=1)
@@ -137,7 +143,22 @@ def _project_clipped(view: View, points_m: np.ndarray, closed: bool) -> np.ndarr
         if (depth[i] < 0) != (depth[following] < 0):
             share = depth[i] / (depth[i] - depth[following])
             kept.append(points_m[i] + share * (points_m[following] - points_m[i]))
-    return view.project(np.array(kept))[0] if kept else np.empty((0, 2))
+    if not kept:
+        return np.empty((0, 2))
+    points = np.array(kept)
+    if view.is_curved:
+        points = _subdivided(points, closed)
+    pixels = view.project(points)[0]
+    # Where a lens ends, so does what it shows.
+    return pixels[np.isfinite(pixels).all(axis=1)]
+
+
+def _subdivided(points_m: np.ndarray, closed: bool) -> np.ndarray:
+    """Points along the edges of a polygon or a line, close enough to follow a bent one."""
+    ends = np.concatenate([points_m, points_m[:1]]) if closed else points_m
+    share = np.linspace(0, 1, _PIECES, endpoint=False)[:, None]
+    edges = [start + share * (end - start) for start, end in itertools.pairwise(ends)]
+    return np.concatenate([*edges, ends[-1:]])
 
 
 def draw_shadow(image: np.ndarray, outlines_px: np.ndarray, softness_px: float, strength: float) -> None:

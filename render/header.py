@@ -1,41 +1,68 @@
-"""The line above the panels: time, and who has which colours."""
+"""The line above the panels: time, who has which colours, and how far apart two compared results are."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from render.shapes import capsules, draw_text, fill, fixed_point, text_width
 from render.style import Theme
 
+_FRAME_ROOM = 45
+"""Width in heights of text below which the number of the frame is left out."""
+
 
 class Header:
-    """Draws the time on the left and the legend of people over the 3D panel.
+    """Draws the time on the left and the legend of people, where there is room over the 3D panel.
 
     Parameters
     ----------
     people : identities in ascending order; those that do not fit are counted.
     width, height : size in pixels.
     text_height : height of capitals in pixels.
-    legend_left : where the legend begins, pixels.
+    legend_left : where the legend begins at the earliest, pixels.
+    frames : number of frames of the video, for which room is kept.
+    compared : room is kept for the distance between two results.
     """
 
     def __init__(
-        self, people: list[int], width: int, height: int, text_height: int, legend_left: int, theme: Theme
+        self,
+        people: list[int],
+        width: int,
+        height: int,
+        text_height: int,
+        legend_left: int,
+        theme: Theme,
+        frames: int = 100_000,
+        compared: bool = False,
     ) -> None:
         self._theme, self._height, self._text_height = theme, height, text_height
         self._background = np.empty((height, width, 3), np.uint8)
         self._background[:] = theme.header
-        self._draw_legend(people, legend_left)
+        self._compared = compared
+        self._frame_left = text_height + text_width("00:00.00", text_height) + 2.0 * text_height
+        self._has_frame = width >= _FRAME_ROOM * text_height
+        left = self._frame_left
+        if self._has_frame:
+            left += text_width(f"frame {max(frames - 1, 0)}", text_height) + 2.0 * text_height
+        self._distance_left = left
+        if compared:
+            left += text_width(_distance_text(8888.0, self._has_frame), text_height) + 2.0 * text_height
+        self._draw_legend(people, max(legend_left, left - text_height))
 
-    def draw(self, frame: int, time_s: float) -> np.ndarray:
-        """(height, width, 3) uint8 line for a frame and its time in the source."""
+    def draw(self, frame: int, time_s: float, distance_mm: float = math.nan) -> np.ndarray:
+        """(height, width, 3) uint8 line for a frame, its time in the source and, where compared, a distance."""
         image = self._background.copy()
         minutes, seconds = divmod(time_s, 60)
         clock = f"{int(minutes)}:{seconds:05.2f}"
         left, middle, height = self._text_height, self._height / 2, self._text_height
         draw_text(image, clock, left, middle, height, self._theme.text)
-        left += text_width("00:00.00", height) + 2 * height
-        draw_text(image, f"frame {frame}", left, middle, height, self._theme.faint_text)
+        if self._has_frame:
+            draw_text(image, f"frame {frame}", self._frame_left, middle, height, self._theme.faint_text)
+        if self._compared:
+            text = _distance_text(distance_mm, self._has_frame)
+            draw_text(image, text, self._distance_left, middle, height, self._theme.text)
         return image
 
     def _draw_legend(self, people: list[int], left: float) -> None:
@@ -72,5 +99,10 @@ class Header:
             fill(image, fixed_point(capsules(*ends, radius, radius)[0]), color)
             letter_height = max(6, round(0.8 * height))
             text_left = (start + end) / 2 - text_width(letter, letter_height) / 2
-            dark = letter == "L"
-            draw_text(image, letter, text_left, middle, letter_height, self._theme.outline if dark else (255, 255, 255))
+            draw_text(image, letter, text_left, middle, letter_height, self._theme.ink_on(color))
+
+
+def _distance_text(distance_mm: float, long: bool) -> str:
+    """The mean joint distance; a dash where nobody is matched in the frame."""
+    value = f"{distance_mm:.0f} mm" if math.isfinite(distance_mm) else "-"
+    return f"joint distance {value}" if long else value

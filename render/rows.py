@@ -25,13 +25,15 @@ class RowsByFrame:
         return self._order[first:last]
 
 
-def observed_joints(poses: Poses3D, tracks: Tracks) -> np.ndarray:
+def observed_joints(poses: Poses3D, tracks: Tracks | None) -> np.ndarray:
     """(R, J) bool for the rows and joints of `poses`: was the joint seen in the video, or filled in?
 
-    A joint that the tracks have under the same name is taken from there. The others (spine, head, ...) have no
-    keypoint of their own and count as seen where anything of the person was.
+    A joint that the tracks have under the same name is taken from there. The others (spine, head, ...; all of them
+    without tracks) have no keypoint of their own and count as seen where anything of the person was.
     """
     observed = np.repeat(poses.observed[:, None], len(poses.skeleton), axis=1)
+    if tracks is None:
+        return observed
     row_of = {key: row for row, key in enumerate(zip(tracks.person_id.tolist(), tracks.frame.tolist(), strict=True))}
     keys = zip(poses.person_id.tolist(), poses.frame.tolist(), strict=True)
     matches = [(row, row_of[key]) for row, key in enumerate(keys) if key in row_of]

@@ -1,156 +1,91 @@
-"""Rendering a whole video: the source with 2D skeletons beside the people in 3D."""
+"""Rendering a whole video: one picture after another into a file."""
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from poses import InputError, Poses3D, Tracks, UsageError
-from render.encode import Mp4Writer
-from render.header import Header
-from render.layout import Layout, side_by_side
-from render.overlay import Overlay
-from render.scene import Scene
-from render.style import DARK, Theme
+from poses import InputError, Poses3D, Tracks
+from render.compare import Comparison
+from render.options import RenderOptions
+from render.outputs import open_output
+from render.picture import Picture
+from render.sound import Sound
 
 logger = logging.getLogger(__name__)
 
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-
-
-def _option(default: float | int | str | bool, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
-@dataclass(frozen=True)
-class RenderOptions:
-    """How the MP4 looks and how it is compressed; `UsageError` for values that cannot be."""
-
-    width_px: int = _option(1920, "width of the whole picture in pixels; the height follows from the video's shape")
-    crf: float = _option(20.0, "quality of the MP4: 0 (lossless) to 51 (worst), 18 looks like the original")
-    preset: str = _option("veryfast", f"effort of the encoder for a smaller file: {', '.join(PRESETS)}")
-    trail_s: float = _option(2.0, "seconds of each person's way that are shown on the floor; 0 for none")
-    labels: bool = _option(True, "write each person's number above the head")
-    view_raise_deg: float = _option(22.0, "degrees above the horizon from which the 3D view looks down, 0 to 89")
-    view_turn_deg: float = _option(35.0, "degrees that the 3D view is turned away from the video's camera, 0 to 90")
-
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise UsageError(f"render preset {self.preset!r} is unknown", f"known: {', '.join(PRESETS)}")
-        ranges = {
-            "width_px": (320, 7680),
-            "crf": (0, 51),
-            "trail_s": (0, 3600),
-            "view_raise_deg": (0, 89),
-            "view_turn_deg": (0, 90),
-        }
-        for name, (low, high) in ranges.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise UsageError(f"render option {name} must lie between {low} and {high}, got {value}")
-
-
-class Picture:
-    """Composes the output picture of one frame after another.
-
-    Parameters are those of `render_video`; `source_size` is the width and height of the source's frames in pixels.
-    """
-
-    def __init__(
-        self,
-        source_size: tuple[int, int],
-        timestamps_s: np.ndarray,
-        tracks: Tracks,
-        poses: Poses3D,
-        options: RenderOptions,
-        theme: Theme = DARK,
-    ) -> None:
-        for name, artifact in (("tracks", tracks), ("poses", poses)):
-            if len(artifact) and artifact.frame.max() >= len(timestamps_s):
-                raise ValueError(f"{name} go up to frame {artifact.frame.max()}, the video has {len(timestamps_s)}")
-        self.layout: Layout = side_by_side(*source_size, options.width_px)
-        layout = self.layout
-        people = sorted({*tracks.people(), *poses.people()})
-        self._times = timestamps_s
-        self._header = Header(people, layout.width, layout.header_height, layout.text_height, layout.video_width, theme)
-        self.overlay = Overlay(
-            tracks,
-            source_size,
-            (layout.video_width, layout.panel_height),
-            theme,
-            label_height=layout.label_height if options.labels else 0,
-        )
-        self.scene = Scene(
-            poses,
-            tracks,
-            timestamps_s,
-            (layout.scene_width, layout.panel_height),
-            theme,
-            trail_s=options.trail_s,
-            raise_rad=math.radians(options.view_raise_deg),
-            turn_rad=math.radians(options.view_turn_deg),
-            text_height=layout.text_height,
-            label_height=layout.label_height if options.labels else 0,
-        )
-
-    def draw(self, image: np.ndarray, frame: int) -> np.ndarray:
-        """(layout.height, layout.width, 3) uint8 BGR picture of a frame, newly allocated."""
-        layout = self.layout
-        out = np.empty((layout.height, layout.width, 3), np.uint8)
-        out[: layout.header_height] = self._header.draw(frame, float(self._times[frame]))
-        out[layout.header_height :, : layout.video_width] = self.overlay.draw(image, frame)
-        out[layout.header_height :, layout.video_width :] = self.scene.draw(frame)
-        return out
-
 
 def render_video(
-    images: Iterable[np.ndarray],
+    images: Iterable[np.ndarray] | None,
     timestamps_s: np.ndarray,
     tracks: Tracks,
     poses: Poses3D,
     path: Path,
     options: RenderOptions,
     on_frame: Callable[[], None] | None = None,
+    *,
+    frames: range | None = None,
+    comparison: Comparison | None = None,
+    sound_of: Path | None = None,
 ) -> None:
-    """Write an H.264 MP4: left the video with 2D skeletons, right all people in 3D on a floor of metre squares.
+    """Write a movie: by default the video with 2D skeletons beside all people in 3D on a floor of metre squares.
 
     Parameters
     ----------
-    images : one (H, W, 3) uint8 BGR frame for each entry of `timestamps_s`, all of one size; read as a stream.
-    timestamps_s : (T,) seconds, increasing; the MP4 shows each frame at its time after the first.
+    images : one (H, W, 3) uint8 BGR frame for each of `frames`, all of one size; read as a stream. None for the
+        layout that shows no video.
+    timestamps_s : (T,) seconds, increasing; the movie shows each frame at its time after the first.
     tracks, poses : what to draw; both may be empty. Their frames index `timestamps_s`.
-    path : the file to write; it appears only when it is complete.
+    path : the file to write (a folder for png); it appears only when it is complete.
     on_frame : called after each frame, for a progress bar.
+    frames : which of the T frames are drawn, one after the other; all if None.
+    comparison : another result to be drawn as well, from `render.compare.compare`.
+    sound_of : the video whose sound is kept, where the options ask for sound.
 
     Raises
     ------
-    InputError : `path` cannot be written, or the number of images differs from the number of times.
+    InputError : `path` cannot be written, or the number of images differs from that of the frames.
+    UsageError : what the options ask for cannot be.
     """
-    frames = iter(images)
-    first = next(frames, None)
-    if first is None or len(timestamps_s) == 0:
-        raise _wrong_count(path, 0 if first is None else 1, len(timestamps_s))
-    picture = Picture((first.shape[1], first.shape[0]), timestamps_s, tracks, poses, options)
+    frames = range(len(timestamps_s)) if frames is None else frames
+    given = iter(images) if images is not None else iter(())
+    first = next(given, None)
+    if len(frames) == 0 or (images is not None and first is None):
+        raise _wrong_count(path, 0 if first is None else 1, len(frames))
+    camera = poses.intrinsics
+    size = (camera.width, camera.height) if first is None else (first.shape[1], first.shape[0])
+    picture = Picture(size, timestamps_s, tracks, poses, options, comparison=comparison)
     layout = picture.layout
-    logger.debug("%s: rendering %d frames at %dx%d", path, len(timestamps_s), layout.width, layout.height)
-    with Mp4Writer(path, layout.width, layout.height, options.crf, options.preset) as writer:
+    logger.debug("%s: rendering %d frames at %dx%d", path, len(frames), layout.width, layout.height)
+    sound = None
+    if options.sound and sound_of is not None:
+        end_s = float(timestamps_s[frames[-1] + 1]) if frames[-1] + 1 < len(timestamps_s) else None
+        sound = Sound(sound_of, float(timestamps_s[frames[0]]), end_s)
+    with open_output(
+        path,
+        layout.width,
+        layout.height,
+        format=options.format,
+        crf=options.crf,
+        preset=options.preset,
+        sound=sound,
+    ) as writer:
+        stream: Iterable[np.ndarray | None] = chain([first], given) if images is not None else (None for _ in frames)
         drawn = 0
-        for image in chain([first], frames):
-            if drawn == len(timestamps_s):
-                raise _wrong_count(path, drawn + 1, len(timestamps_s))
-            writer.write(picture.draw(image, drawn), float(timestamps_s[drawn]))
+        for image in stream:
+            if drawn == len(frames):
+                raise _wrong_count(path, drawn + 1, len(frames))
+            frame = frames[drawn]
+            writer.write(picture.draw(image, frame), float(timestamps_s[frame]))
             drawn += 1
             if on_frame is not None:
                 on_frame()
-        if drawn < len(timestamps_s):
-            raise _wrong_count(path, drawn, len(timestamps_s))
+        if drawn < len(frames):
+            raise _wrong_count(path, drawn, len(frames))
 
 
 def _wrong_count(path: Path, got: int, expected: int) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,33 @@ def test_lines_over_time_are_the_angles_and_break_in_gaps(poses: Poses3D) -> Non
     np.testing.assert_allclose(np.asarray(second.get_xdata(), float), np.arange(60) / 30, atol=1e-6)
 
 
+def test_sides_share_a_colour_and_the_right_one_is_dashed(poses: Poses3D) -> None:
+    names = ["left_knee_flexion", "right_elbow_flexion", "right_knee_flexion"]
+    left_knee, elbow, right_knee = time_figure(poses, None, "angles", names).axes[0].lines
+    assert left_knee.get_color() == right_knee.get_color() != elbow.get_color()
+    assert [line.is_dashed() for line in (left_knee, elbow, right_knee)] == [False, False, True]
+
+
+def test_the_ground_is_grey_where_the_pose_was_filled_in(poses: Poses3D) -> None:
+    observed = poses.observed.copy()
+    observed[(poses.person_id == 0) & (poses.frame >= 30) & (poses.frame < 36)] = False
+    figure = time_figure(replace(poses, observed=observed), None, "speeds", ["hip"])
+    (band,) = figure.axes[0].patches
+    extent = band.get_extents().transformed(figure.axes[0].transData.inverted())
+    assert (extent.x0, extent.x1) == (pytest.approx(29.5 / 30, abs=1e-3), pytest.approx(35.5 / 30, abs=1e-3))
+    assert not figure.axes[1].patches
+
+
+def test_nearer_limbs_hide_farther_ones(poses: Poses3D) -> None:
+    """The view stands at negative y, so what has a smaller y belongs before what has a larger one."""
+    figure = poses_figure(poses, [20])
+    lines = sorted(figure.axes[0].lines, key=lambda line: line.get_zorder())
+    depths = [float(np.mean(line.get_data_3d()[1])) for line in lines]  # type: ignore[attr-defined]
+    nearest = np.polyfit(np.arange(len(depths)), depths, 1)[0]
+    assert nearest < 0
+    assert len({line.get_zorder() for line in lines}) == len(lines)
+
+
 def test_speed_of_the_hip_is_that_of_the_walk(poses: Poses3D) -> None:
     figure = time_figure(poses, None, "speeds", ["hip"])
     speed = np.asarray(figure.axes[0].lines[0].get_ydata(), float)
@@ -58,6 +86,11 @@ def test_confidence_is_that_of_the_tracks(poses: Poses3D) -> None:
     np.testing.assert_allclose(line, tracks.keypoint_score[:60, 0], atol=1e-6)
     gap = np.asarray(figure.axes[1].lines[0].get_ydata(), float)
     assert np.isnan(gap).sum() == 15
+    # Nothing was seen in ten frames of person 0: there is no score there, not one of 0.
+    observed = tracks.observed.copy()
+    observed[20:30] = False
+    broken = time_figure(poses, replace(tracks, observed=observed), "confidence", []).axes[0].lines[0]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(np.asarray(broken.get_ydata(), float))), np.arange(20, 30))
     with pytest.raises(UsageError, match=r"tracks\.npz"):
         time_figure(poses, None, "confidence", [])
 
@@ -72,6 +105,7 @@ def test_the_command_writes_each_kind(poses: Poses3D, tmp_path: Path, ending: st
     # Vectors, not a picture put into a page.
     assert b"/Subtype /Image" not in content
     assert b"<image" not in content
+    assert b"/Type3" not in content
 
 
 @pytest.mark.parametrize(

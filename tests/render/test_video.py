@@ -12,8 +12,7 @@ import pytest
 
 from poses import InputError, UsageError
 from render import RenderOptions, render_video
-from render.layout import side_by_side
-from render.shapes import text_width
+from render.layout import arrange
 from render.style import DARK
 
 SMALL = RenderOptions(width_px=320, preset="ultrafast")
@@ -40,15 +39,16 @@ def test_any_shape_of_source(tmp_path: Path, staged: Callable, size: tuple[int, 
     np.testing.assert_allclose(times, made.timestamps_s, atol=1e-3)
     height, width = images[0].shape[:2]
     assert width == 320
-    layout = side_by_side(*size, 320)
+    layout = arrange("auto", size, 320)
     assert (height, width) == (layout.height, layout.width)
+    assert layout.video is not None
     # The source keeps its proportions, to the pixel that even sizes may cost.
-    assert layout.video_width / layout.panel_height == pytest.approx(size[0] / size[1], rel=0.06)
-    # Its grey fills the left panel, the person's colours and the floor the right one.
-    corner = images[3][-6:, 2:8].reshape(-1, 3)
+    assert layout.video.width / layout.video.height == pytest.approx(size[0] / size[1], rel=0.06)
+    # Its grey fills its panel, the person's colours and the floor the other one.
+    corner = images[3][layout.video.area][-6:, 2:8].reshape(-1, 3)
     np.testing.assert_allclose(corner, 90, atol=6)
-    right = images[3][layout.header_height :, layout.video_width :].astype(int)
-    assert (np.abs(right - DARK.person(0).centre).max(axis=-1) < 40).sum() > 8
+    scene = images[3][layout.scenes[0].area].astype(int)
+    assert (np.abs(scene - DARK.person(0).centre).max(axis=-1) < 40).sum() > 8
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -132,6 +132,17 @@ def test_same_input_same_pictures(tmp_path: Path, staged: Callable) -> None:
         ({"width_px": 100}, "width_px must lie between 320 and 7680, got 100"),
         ({"crf": 60}, "crf must lie between 0 and 51, got 60"),
         ({"preset": "quick"}, "'quick' is unknown: known: ultrafast"),
+        ({"layout": "below"}, "layout 'below' is unknown: known: auto, side-by-side, stacked, overlay, scene"),
+        ({"camera": "spin"}, "camera 'spin' is unknown: known: auto, fixed, follow, orbit"),
+        ({"format": "avi"}, "format 'avi' is unknown: known: mp4, webm, gif, png"),
+        ({"comparison": "above"}, "comparison 'above' is unknown: known: together, beside"),
+        ({"views": ("angle", "back")}, "view 'back' is unknown: known: angle, front, side, top, camera"),
+        ({"views": ("angle", "top", "side")}, "one, two or four views, got 3"),
+        ({"views": ()}, "one, two or four views, got 0"),
+        ({"views": ("top", "top")}, "a view stands twice"),
+        ({"views": ("angle", "front", "side", "top"), "comparison": "beside"}, "room for one or two views, got 4"),
+        ({"format": "gif", "sound": True}, "gif holds no sound: choose mp4 or webm"),
+        ({"orbit_s": 0.0}, "orbit_s must lie between 1 and 3600"),
         ({"trail_s": float("nan")}, "trail_s must lie between"),
         ({"view_turn_deg": -1}, "view_turn_deg must lie between 0 and 90"),
     ],
@@ -139,9 +150,3 @@ def test_same_input_same_pictures(tmp_path: Path, staged: Callable) -> None:
 def test_options_that_cannot_be(options: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         RenderOptions(**options)
-
-
-def test_text_is_legible_at_640_pixels() -> None:
-    layout = side_by_side(16, 9, 640)
-    assert layout.text_height >= 8
-    assert text_width("person 0", layout.text_height) < layout.scene_width / 2

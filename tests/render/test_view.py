@@ -10,14 +10,24 @@ import numpy as np
 import pytest
 
 from poses import Poses3D
-from render.view import View, ViewPath, choose_view
+from render.cast import Cast
+from render.view import View, ViewPath
+from render.viewpoint import Subject, choose_view
 
 SIZE = (400, 300)
 
 
-def choose(poses: Poses3D, times_s: np.ndarray, turn_deg: float = 35.0) -> ViewPath:
-    world = poses.world_m().astype(np.float64)
-    return choose_view(poses, world, 0.0, times_s, SIZE, math.radians(22), math.radians(turn_deg))
+def choose(
+    poses: Poses3D,
+    times_s: np.ndarray,
+    turn_deg: float = 35.0,
+    name: str = "angle",
+    camera: str = "auto",
+    size: tuple[int, int] = SIZE,
+    orbit_s: float = 20.0,
+) -> ViewPath:
+    subject = Subject.of([Cast(poses)], 0.0)
+    return choose_view(name, subject, times_s, size, camera, math.radians(22), math.radians(turn_deg), orbit_s)
 
 
 def opencv_pixels(view: View, points_m: np.ndarray) -> np.ndarray:
