@@ -18,6 +18,7 @@ from lifting.data.datasets import H36M
 from lifting.data.project_truth import layout_of
 from lifting.data.reference_npz import KeypointLayout, Positions2D
 from poses import Detections, InputError, Skeleton, Tracks, VideoInfo
+from poses.keypoint_archive import fill_frames
 
 log = logging.getLogger(__name__)
 
@@ -34,21 +35,6 @@ def keypoints_of_detections(detections: Detections, frames: int) -> np.ndarray:
     first = np.unique(detections.frame[order], return_index=True)[1]
     best = order[first]
     return fill_frames(detections.frame[best], detections.keypoints_px[best], frames)
-
-
-def fill_frames(at: np.ndarray, keypoints_px: np.ndarray, frames: int) -> np.ndarray:
-    """Keypoints (N, J, 2) known in frames `at` (N,), NaN where unknown, for all T frames; held beyond both ends.
-
-    `ValueError` when a keypoint is known in no frame.
-    """
-    filled = np.empty((frames, *keypoints_px.shape[1:]), np.float32)
-    for joint in range(keypoints_px.shape[1]):
-        known = np.isfinite(keypoints_px[:, joint]).all(axis=-1)
-        if not known.any():
-            raise ValueError(f"keypoint {joint} was found in no frame")
-        for axis in range(2):
-            filled[:, joint, axis] = np.interp(np.arange(frames), at[known], keypoints_px[known, joint, axis])
-    return filled
 
 
 def from_pipeline(folder: Path, subjects: Sequence[str]) -> tuple[Positions2D, KeypointLayout]:

@@ -9,12 +9,12 @@ import numpy as np
 from lifting.data.datasets import H36M
 from lifting.data.reference_npz import KeypointLayout, Positions2D
 from poses import H36M17
+from poses.keypoint_archive import mirrored_pairs
 
 
 def layout_of(skeleton_name: str, mirror: np.ndarray, sides: tuple[str, ...]) -> KeypointLayout:
     """The layout of keypoints that are a skeleton's joints."""
-    left = tuple(joint for joint, side in enumerate(sides) if side == "left")
-    return KeypointLayout(skeleton_name, len(sides), left, tuple(int(mirror[joint]) for joint in left))
+    return KeypointLayout(skeleton_name, len(sides), *mirrored_pairs(mirror, sides))
 
 
 H36M_LAYOUT = layout_of("h36m", H36M17.mirror, H36M17.sides)

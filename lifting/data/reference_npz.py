@@ -6,7 +6,7 @@ Two forms of the same content are read; which one a file has is seen from the fi
   subject -> action -> list of arrays, one a camera; `metadata` a dictionary. Read through `poses.restricted_pickle`, so
   that a file cannot run anything.
 - The safe form, without pickles: `format` (`positions_3d` or `positions_2d`), arrays named `S1/Walking`, or
-  `S1/Walking/0` for camera 0, and `metadata` as JSON text.
+  `S1/Walking/0` for camera 0, and `metadata` as JSON text (`poses.keypoint_archive`).
 
 Shape letters: T frames, J joints.
 """
@@ -14,7 +14,6 @@ Shape letters: T frames, J joints.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,13 +24,11 @@ import numpy as np
 
 from poses import InputError
 from poses.archive import write_atomically, write_npz
+from poses.keypoint_archive import KIND, Positions2D, flat_entries, nested_entries
 from poses.restricted_pickle import read_plain_npz
 
 Positions3D = dict[str, dict[str, np.ndarray]]
 """subject -> action -> (T, J, 3) float32, world frame, metres."""
-
-Positions2D = dict[str, dict[str, list[np.ndarray]]]
-"""subject -> action -> for each camera (T, J, 2) float32, pixels."""
 
 _REMEDY = "download it again, or prepare it again (docs/datasets.md)"
 
@@ -120,14 +117,7 @@ def write_positions_2d(
     metadata: dict[str, Any] = {"layout_name": layout.name} if layout.name else {}
     metadata |= {"num_joints": layout.joints, "keypoints_symmetry": [list(layout.left), list(layout.right)]}
     if safe:
-        arrays = {
-            f"{subject}/{action}/{index}": array
-            for subject, actions in positions.items()
-            for action, cameras in actions.items()
-            for index, array in enumerate(cameras)
-        }
-        text = json.dumps(metadata, sort_keys=True)
-        write_npz(path, {"format": np.array("positions_2d"), "metadata": np.array(text), **arrays})
+        write_npz(path, flat_entries(positions, metadata))
     else:
         nested = {s: {a: list(cameras) for a, cameras in actions.items()} for s, actions in positions.items()}
         _write_published(path, positions_2d=nested, metadata=metadata)
@@ -174,30 +164,21 @@ def _read(path: str | Path, required: Sequence[str]) -> dict[str, Any]:
 def _nest(path: str | Path, entries: Mapping[str, Any]) -> dict[str, Any]:
     """From the safe form's flat names to the published form's dictionaries."""
     kind = str(entries["format"])
+    if kind == KIND:
+        try:
+            metadata = json.loads(str(entries["metadata"])) if "metadata" in entries else None
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}: metadata: not JSON ({error})", _REMEDY) from None
+        return {KIND: nested_entries(path, entries, _REMEDY), "metadata": metadata}
     nested: dict[str, Any] = {}
     for name, array in entries.items():
         if name in ("format", "metadata"):
             continue
-        if kind == "positions_3d" and "/" in name:
-            subject, action = name.rsplit("/", 1)
-            nested.setdefault(subject, {})[action] = array
-        elif kind == "positions_2d" and (found := re.fullmatch(r"(.+)/([^/]+)/(\d+)", name)):
-            subject, action, camera = found.groups()
-            nested.setdefault(subject, {}).setdefault(action, {})[int(camera)] = array
-        else:
+        if kind != "positions_3d" or "/" not in name:
             raise InputError(f"{path}: an array {name!r} does not belong in a file of {kind}", _REMEDY)
-    if kind == "positions_3d":
-        return {kind: nested}
-    for subject, actions in nested.items():
-        for action, cameras in actions.items():
-            if sorted(cameras) != list(range(len(cameras))):
-                raise InputError(f"{path}: {subject}/{action}: cameras {sorted(cameras)} have gaps", _REMEDY)
-            actions[action] = [cameras[index] for index in range(len(cameras))]
-    try:
-        metadata = json.loads(str(entries["metadata"])) if "metadata" in entries else None
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: metadata: not JSON ({error})", _REMEDY) from None
-    return {kind: nested, "metadata": metadata}
+        subject, action = name.rsplit("/", 1)
+        nested.setdefault(subject, {})[action] = array
+    return {kind: nested}
 
 
 def _subjects(path: str | Path, content: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -20,19 +20,14 @@ def lift(draw: Draw, seconds: float) -> list[Key]:
     keys: list[Key] = []
     holding, box = False, [draw.limb((60, 6, 0, 30), 3) for _ in range(2)]
     while not lasts(keys, seconds):
-        if draw.chance(0.6) or not keys:
-            belly = box_arms(draw, (draw.u(0.26, 0.34), 0.0, draw.u(-0.42, -0.25)), half)
-            keys.append(
-                standing(
-                    draw,
-                    on,
-                    belly if holding else idle_arms(draw),
-                    draw.time(1.1),
-                    draw.u(0.1, 1.2),
-                    pelvis=(0, 0 if holding else 4, 0),
-                )
-            )
-        if draw.chance(0.55):
+        down = draw.chance(0.55)
+        if down or draw.chance(0.5) or not keys:
+            # Also before the hands go down they come before the body.
+            belly = box_arms(draw, (draw.u(0.28, 0.36), 0.0, draw.u(-0.42, -0.25)), half)
+            arms = belly if holding or down else idle_arms(draw)
+            pelvis = (0.0, 0.0 if holding else 4.0, 0.0)
+            keys.append(standing(draw, on, arms, draw.time(1.1), draw.u(0.1, 1.2), pelvis=pelvis))
+        if down:
             x, z = floor_spot
             hands = (Target("world", (x, half, z)), Target("world", (x, -half, z)))
             keys.append(

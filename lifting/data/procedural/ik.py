@@ -18,6 +18,8 @@ the chest's the thorax."""
 STRAIGHTEST_RAD = 0.06
 """Least bend of a knee or elbow that a target asks for: a straight limb has no speed left to give."""
 
+_SOFTNESS_M = 0.01
+
 MOST_BENT_RAD = np.radians([155.0, 155.0, 150.0, 150.0])
 
 
@@ -119,13 +121,17 @@ def two_bones(
     first, second = UPPER_M[index], LOWER_M[index]
     way = point_m - socket_m
     distance = np.linalg.norm(way, axis=-1)
+    want = way / np.maximum(distance, 1e-9)[:, None]
     nearest, farthest = (_span(first, second, angle) for angle in (MOST_BENT_RAD[index], STRAIGHTEST_RAD))
+    if index >= 2:
+        # An arm comes to its full length softly, as its target leaves its reach; a foot that stands stays in place.
+        beyond = distance - farthest
+        distance = 0.5 * (distance + farthest - np.sqrt(beyond**2 + _SOFTNESS_M**2))
     within = np.clip(distance, nearest, farthest)
     cosine = (within**2 - first**2 - second**2) / (2 * first * second)
     bend = np.arccos(np.clip(cosine, -1, 1))
     local = -first * np.array([0, 0, 1.0]) - second * hinge(HINGE[index] * bend)[..., 2]
     have = np.einsum("nij,nj->ni", upper, local / np.linalg.norm(local, axis=-1, keepdims=True))
-    want = way / np.maximum(distance, 1e-9)[:, None]
     return shortest_turn(have, want) @ upper, bend
 
 

@@ -81,6 +81,12 @@ def timeline(plans: Sequence[Sequence[Key]], frames: Sequence[int], rng: np.rand
         begin = rng.uniform(0, _MOST_STAGGER, (len(keys), len(_GROUPS)))
         end = 1 - rng.uniform(0, _MOST_STAGGER, begin.shape)
         begin[:, 0], end[:, 0] = 0, 1
+        for number, key in enumerate(keys):
+            for group in (2, 3):
+                # A hand that takes hold of something, or leaves it, comes and goes with the body that carries it.
+                ends = (keys[max(number - 1, 0)].held[group], key.held[group])
+                if any(target is not None and target.part == "world" for target in ends):
+                    begin[number, group], end[number, group] = 0, 1
         own = np.clip((share[:, None] - begin[after]) / (end - begin)[after], 0, 1)
         even = flow[after][:, None]
         rests.append(minimum_jerk(own))
