@@ -21,9 +21,10 @@ from detectors.coco_data import PIXEL_MIDDLE
 from detectors.coco_writing import coco_annotation, coco_category, inside_picture, save_image, write_json
 from detectors.movie import read_movie
 from detectors.oks import keypoint_boxes
-from detectors.projected_archive import Keypoints, read_projected
+from detectors.projected_archive import read_projected
 from poses import H36M17, InputError, UsageError
 from poses.commands import run_command
+from poses.keypoint_archive import Positions2D
 
 log = logging.getLogger("detectors.prepare")
 
@@ -84,7 +85,7 @@ def find_h36m_videos(folder: Path, subjects: Sequence[str] | None = None) -> lis
 
 
 def prepare_h36m(
-    videos: Sequence[H36mVideo], keypoints: Keypoints, data: Path, output: Path, every: int
+    videos: Sequence[H36mVideo], keypoints: Positions2D, data: Path, output: Path, every: int
 ) -> dict[str, Any]:
     """Extract every `every`-th frame into `output/images`; gives the COCO-keypoints content.
 

@@ -1,39 +1,37 @@
 """Projected keypoints of a dataset: `data_2d_<dataset>_<keypoints>.npz`, as `python -m lifting.data.prepare` writes it.
 
 Both forms of docs/datasets.md are read: the published one, whose pickled dictionaries go through
-`poses.restricted_pickle`, and the safe one, plain arrays named `S1/Walking/0`.
+`poses.restricted_pickle`, and the safe one, plain arrays named `S1/Walking/0`
+(`poses.keypoint_archive`).
 
 Shape letters: T frames, J joints.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from poses import InputError
+from poses.keypoint_archive import KIND, Positions2D, nested_entries
 from poses.restricted_pickle import read_plain_npz
-
-Keypoints = dict[str, dict[str, list[np.ndarray]]]
-"""subject -> action -> for each camera (T, J, 2) float32, pixels."""
 
 _REMEDY = "python -m lifting.data.prepare h36m ... writes data_2d_h36m_gt.npz (docs/datasets.md)"
 
 
-def read_projected(path: str | Path, joints: int) -> Keypoints:
+def read_projected(path: str | Path, joints: int) -> Positions2D:
     """Read an archive of `joints` keypoints. `InputError` names the file, the entry, and what was expected of it."""
     path = Path(path)
     entries = read_plain_npz(path, _REMEDY)
     if "positions_3d" in entries or str(entries.get("format")) == "positions_3d":
         raise InputError(f"{path}: holds 3D positions, expected keypoints projected into the cameras", _REMEDY)
-    safe = str(entries.get("format")) == "positions_2d"
-    nested: Any = _nested(path, entries) if safe else entries.get("positions_2d")
+    safe = str(entries.get("format")) == KIND
+    nested: Any = nested_entries(path, entries, _REMEDY) if safe else entries.get("positions_2d")
     if not isinstance(nested, dict) or not nested:
         raise InputError(f"{path}: lacks positions_2d (it holds {', '.join(sorted(entries)) or 'nothing'})", _REMEDY)
-    keypoints: Keypoints = {}
+    keypoints: Positions2D = {}
     for subject, actions in nested.items():
         if not isinstance(actions, dict):
             raise InputError(f"{path}: {subject}: expected its actions, got {type(actions).__name__}", _REMEDY)
@@ -43,25 +41,6 @@ def read_projected(path: str | Path, joints: int) -> Keypoints:
             arrays = [_array(path, f"{subject}/{action}/{n}", a, joints) for n, a in enumerate(cameras)]
             keypoints.setdefault(str(subject), {})[str(action)] = arrays
     return keypoints
-
-
-def _nested(path: Path, entries: dict[str, Any]) -> dict[str, dict[str, list[np.ndarray]]]:
-    """From the safe form's flat names; cameras in the order of their numbers."""
-    found: dict[str, dict[str, dict[int, np.ndarray]]] = {}
-    for name, array in entries.items():
-        parts = re.fullmatch(r"(.+)/([^/]+)/(\d+)", name)
-        if parts:
-            found.setdefault(parts[1], {}).setdefault(parts[2], {})[int(parts[3])] = array
-        elif name not in ("format", "metadata"):
-            raise InputError(f"{path}: an array {name!r} does not belong in a file of positions_2d", _REMEDY)
-    for subject, actions in found.items():
-        for action, cameras in actions.items():
-            if sorted(cameras) != list(range(len(cameras))):
-                raise InputError(f"{path}: {subject}/{action}: cameras {sorted(cameras)} have gaps", _REMEDY)
-    return {
-        subject: {action: [cameras[n] for n in sorted(cameras)] for action, cameras in actions.items()}
-        for subject, actions in found.items()
-    }
 
 
 def _array(path: Path, key: str, value: Any, joints: int) -> np.ndarray:

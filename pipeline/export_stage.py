@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from pipeline.config import DecodeOptions
+from pipeline.decode import VideoReader
 from pipeline.place import Place
 from poses import InputError, Poses3D, Tracks, VideoInfo
 from poses.archive import write_atomically
 from render.export import FORMATS, Source, export
 
 
-def export_people(place: Place, formats: Sequence[str], key: str) -> int:
+def export_people(place: Place, formats: Sequence[str], decode: DecodeOptions, key: str) -> int:
     """Write `<name>.<ending>` in each format and, after them, the file with their key; returns the video's frames.
 
-    Files of an earlier run that are not written anew are removed: there may be fewer people now.
+    Formats that hold the video read it once more. Files of an earlier run that are not written anew are removed: there
+    may be fewer people now.
     """
-    source = Source(Poses3D.load(place.poses), Tracks.load(place.tracks))
+
+    @contextmanager
+    def images() -> Iterator[Iterator[np.ndarray]]:
+        with VideoReader(place.source, decode.start_s, decode.end_s) as reader:
+            yield (frame.image for frame in reader)
+
+    video = VideoInfo.load(place.video)
+    source = Source(Poses3D.load(place.poses), Tracks.load(place.tracks), video, images)
     targets = {name: place.folder / f"{place.name}{FORMATS[name].suffix}" for name in formats}
     if place.report in targets.values():
         raise InputError(f"{place.source}: its JSON would take the place of {place.report.name}", "rename the video")
@@ -31,7 +44,7 @@ def export_people(place: Place, formats: Sequence[str], key: str) -> int:
         (place.folder / stale).unlink(missing_ok=True)
     mark = json.dumps({"key": key, "files": files}) + "\n"
     write_atomically(place.exports_key, lambda stream: stream.write(mark.encode()))
-    return len(VideoInfo.load(place.video))
+    return len(video)
 
 
 def exports_key(place: Place) -> str | None:

@@ -7,14 +7,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from poses import Poses3D, Tracks, UsageError
+from poses import Poses3D, Tracks, UsageError, VideoInfo
 from poses.commands import run_command
-from render.export.formats import FORMATS, Source, export, format_of, get_format
+from render.export.formats import FORMATS, export, format_of, get_format
+from render.export.source import Source
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, 1 where the poses cannot be used, 2 for wrong usage."""
-    formats = "\n".join(f"  {name:<7} {known.summary}" for name, known in FORMATS.items())
+    formats = "\n".join(f"  {name:<10} {known.summary}" for name, known in FORMATS.items())
     parser = argparse.ArgumentParser(
         prog="python -m render.export",
         description="Write people in 3D as files for other programs.",
@@ -40,8 +41,12 @@ def _export(options: argparse.Namespace) -> None:
             f"-o {options.output} is one file, but --to names {len(names)} formats", "leave its ending off"
         )
     poses = Poses3D.load(options.poses)
-    tracks = options.poses.with_name("tracks.npz")
-    source = Source(poses, Tracks.load(tracks) if tracks.is_file() else None)
+    tracks, video = options.poses.with_name("tracks.npz"), options.poses.with_name("video.npz")
+    source = Source(
+        poses,
+        Tracks.load(tracks) if tracks.is_file() else None,
+        VideoInfo.load(video) if video.is_file() else None,
+    )
     for name in names:
         base = options.output or options.poses.with_name(options.poses.absolute().parent.name)
         path = base if base.name.endswith(known[name].suffix) else base.with_name(base.stem + known[name].suffix)

@@ -10,32 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from poses import InputError, Poses3D, Tracks, UsageError
-from poses.archive import write_atomically
+from poses import UsageError
+from poses.archive import write_atomically, write_npz
 from render.export.bvh import write_bvh
 from render.export.c3d import c3d_bytes
 from render.export.gltf import glb_bytes
 from render.export.html import viewer_page
-from render.export.motion import Motion, motions
+from render.export.keypoints import keypoint_entries
+from render.export.motion import Motion, motions, require_people
 from render.export.opensim import write_mot, write_trc
 from render.export.packages import needed
+from render.export.rerun import write_rerun
 from render.export.rig import make_rig, solve
+from render.export.source import Source
 from render.export.tables import write_angles_csv, write_csv, write_json
 from render.export.usd import usd_bytes
-
-
-@dataclass(frozen=True)
-class Source:
-    """What is exported.
-
-    Attributes
-    ----------
-    poses : the people in 3D.
-    tracks : their keypoints, for formats that hold 2D too; None where not at hand.
-    """
-
-    poses: Poses3D
-    tracks: Tracks | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +56,9 @@ def export(source: Source, name: str, path: str | Path) -> list[Path]:
     `UsageError` lists the formats there are; `InputError` where a file cannot be written or there
     is nothing to write.
     """
-    return get_format(name).write(source, Path(path))
+    known = get_format(name)
+    require_people(source.poses)
+    return known.write(source, Path(path))
 
 
 def get_format(name: str) -> Format:
@@ -135,9 +126,7 @@ def _write_c3d(source: Source, path: Path) -> list[Path]:
 def _write_npy(source: Source, path: Path) -> list[Path]:
     written = []
     poses = source.poses
-    frames = int(poses.frame.max()) + 1 if len(poses) else 0
-    if not frames:
-        raise InputError("no people in these poses", "there is nothing to export")
+    frames = int(poses.frame.max()) + 1
     for person in poses.people():
         rows = poses.rows_of(person)
         camera_m = np.full((frames, len(poses.skeleton), 3), np.nan, np.float32)
@@ -147,6 +136,21 @@ def _write_npy(source: Source, path: Path) -> list[Path]:
         np.save(content, camera_m, allow_pickle=False)
         written.append(_binary(content.getvalue(), own))
     return written
+
+
+def _write_keypoints(source: Source, path: Path) -> list[Path]:
+    write_npz(path, keypoint_entries(source, _stem(path, ".keypoints.npz")))
+    return [path]
+
+
+def _write_rerun(source: Source, path: Path) -> list[Path]:
+    write_rerun(source, path)
+    return [path]
+
+
+def _stem(path: Path, suffix: str) -> str:
+    """The name without a format's ending, which may have two dots."""
+    return path.name.removesuffix(suffix) if path.name.endswith(suffix) else path.stem
 
 
 FORMATS: dict[str, Format] = {
@@ -168,7 +172,12 @@ FORMATS: dict[str, Format] = {
     "html": Format(
         ".html",
         "a page that plays the people in 3D, to open in a browser",
-        lambda source, path: [_binary(viewer_page(source.poses, path.stem).encode(), path)],
+        lambda source, path: [_binary(viewer_page(source, path.stem).encode(), path)],
+    ),
+    "html-video": Format(
+        ".video.html",
+        "the same page with a small copy of the video beside the 3D",
+        lambda source, path: [_binary(viewer_page(source, _stem(path, ".video.html"), True).encode(), path)],
     ),
     "bvh": Format(".bvh", "animated skeleton for Blender, Maya, MotionBuilder, Unity", _write_bvh),
     "glb": Format(
@@ -195,4 +204,15 @@ FORMATS: dict[str, Format] = {
         ("pxr.Usd", "usd"),
     ),
     "npy": Format(".npy", "the reference implementation's export: (frames, 17, 3), camera axes, metres", _write_npy),
+    "keypoints": Format(
+        ".keypoints.npz",
+        "2D keypoints for python -m lifting.data and, converted, the reference implementation (docs/exports.md)",
+        _write_keypoints,
+    ),
+    "rerun": Format(
+        ".rrd",
+        "camera, pictures, 2D and 3D for the Rerun viewer (needs rerun-sdk)",
+        _write_rerun,
+        ("rerun", "rerun"),
+    ),
 }

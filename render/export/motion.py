@@ -64,17 +64,26 @@ class Motion:
         return self.positions_m @ _Y_UP_FROM_Z_UP.T
 
 
+def require_people(poses: Poses3D) -> None:
+    """`InputError` where there is nobody or no finite position."""
+    if not np.isfinite(poses.world_m()).any():
+        problem = "no people in these poses" if not len(poses) else "every position in these poses is missing (NaN)"
+        raise InputError(problem, "there is nothing to export")
+
+
 def motions(poses: Poses3D, rate_hz: float | None = None) -> list[Motion]:
     """Every person of `poses` at a constant rate (default: that of the video), resampled where it varies.
 
     Between two frames positions are interpolated linearly, but not across frames in which the person is missing.
-    `InputError` where there is nobody or no finite position.
+    `InputError` where there is nobody, or no frame in which all joints of a person are known.
     """
+    require_people(poses)
     world_m = poses.world_m().astype(np.float64)
     finite = np.isfinite(world_m).all(axis=(1, 2))
     if not finite.any():
-        problem = "no people in these poses" if not len(poses) else "every position in these poses is missing (NaN)"
-        raise InputError(problem, "there is nothing to export")
+        raise InputError(
+            "no frame of these poses has all joints of a person", "csv, json and html take poses with missing joints"
+        )
     own_rate_hz = _rate_of(poses)
     rate_hz = rate_hz or own_rate_hz
     times_s = poses.timestamps_s[finite]
