@@ -133,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--export",
         type=lambda text: [name.strip() for name in text.split(",") if name.strip()],
         metavar="A,B",
-        help="also write files for other programs: csv, angles, json, html, html-video, bvh, glb, rerun, ... (docs/exports.md)",
+        help="also write files for other programs: csv, json, html, html-video, bvh, glb, rerun, ... (docs/exports.md)",
     )
     run.add_argument("--no-render", action="store_true", help="write no MP4")
     run.add_argument("--force", action="store_true", help="run every stage again, up to date or not")
