@@ -7,10 +7,34 @@ import logging
 
 import numpy as np
 
-from lifting.lifter import Lifter
+from lifting.card import read_card
+from lifting.lifter import Lifter, lifter_names, weights_path
 from poses import Skeleton, Tracks, UsageError, conversions, convert_keypoints
 
 log = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""In place of a lifter's name: the bundled one that suits the keypoints."""
+
+
+def bundled_lifter_for(skeleton: Skeleton) -> str:
+    """Name of the bundled weights for these keypoints: symmetric, with the most frames; own joints before converted.
+
+    `UsageError` where no bundled weights take them.
+    """
+    cards = {name: read_card(weights_path(name)) for name in lifter_names()}
+    for wanted in (skeleton.name, *conversions(skeleton)):
+        fitting = {
+            name: card.position.receptive_field
+            for name, card in cards.items()
+            if card.input_skeleton == wanted and not card.position.causal
+        }
+        if fitting:
+            return max(fitting, key=lambda name: (fitting[name], name))
+    raise UsageError(
+        f"no bundled lifter takes {skeleton.name} keypoints, nor what they can be converted to",
+        "choose another --detector, or give --lifter a file",
+    )
 
 
 def check_input_skeleton(skeleton: Skeleton, lifter: Lifter) -> None:

@@ -80,8 +80,11 @@ class Config:
     )
     detector: str = field(default="blazepose", metadata={"help": "what finds people and keypoints (--detector)"})
     lifter: str = field(
-        default="mocap-81f",
-        metadata={"help": "what lifts them to 3D: bundled weights by name, or a .safetensors file (--lifter)"},
+        default="auto",
+        metadata={
+            "help": "what lifts them to 3D (--lifter): bundled weights by name (python -m lifting.weights list), a "
+            ".safetensors file, or auto for the bundled ones that suit the keypoints"
+        },
     )
     movie: bool = field(default=True, metadata={"help": "draw the movie (false: --no-render)"})
     export: tuple[str, ...] = field(

@@ -13,9 +13,9 @@ from detectors.base import Detector
 from detectors.registry import create_detector
 from lifting.fast import check_precision
 from lifting.lifter import Lifter
-from lifting.lifter_input import check_input_skeleton
+from lifting.lifter_input import AUTO, bundled_lifter_for, check_input_skeleton
 from pipeline.config import DEVICE_HELP, Config
-from poses import UsageError
+from poses import COCO17, Skeleton, UsageError
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Models:
         check_precision(config.lift.precision, self.device)
         self.detector_device = self.device
         self._detector: Detector | None = None
-        self._lifter: Lifter | None = None
+        self._lifters: dict[str, Lifter] = {}
 
     @property
     def reads_file(self) -> bool:
@@ -104,11 +104,19 @@ class Models:
             return self.device
         return f"{self.device} for lifting and {self.detector_device} for detection"
 
-    def lifter(self) -> Lifter:
-        """The lifter; `UsageError` or `InputError` where its weights cannot be used."""
-        if self._lifter is None:
-            self._lifter = Lifter.load(self._config.lifter, self.device, self._config.lift.precision)
-        return self._lifter
+    def lifter(self, skeleton: Skeleton | None = None) -> Lifter:
+        """The lifter; `UsageError` or `InputError` where its weights cannot be used.
+
+        Where the choice is ours it depends on the keypoints' `skeleton`, without it the detector's.
+        """
+        name = self._config.lifter
+        if name == AUTO:
+            # A file's keypoints are known when it has been read.
+            seen = COCO17 if self.reads_file else self.detector().skeleton
+            name = bundled_lifter_for(skeleton or seen)
+        if name not in self._lifters:
+            self._lifters[name] = Lifter.load(name, self.device, self._config.lift.precision)
+        return self._lifters[name]
 
     def __enter__(self) -> Self:
         return self
@@ -119,4 +127,4 @@ class Models:
         if self._detector is not None:
             self._detector.close()
             self._detector = None
-        self._lifter = None
+        self._lifters.clear()

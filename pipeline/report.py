@@ -18,7 +18,7 @@ from pipeline.config import Config
 from pipeline.models import Models
 from pipeline.place import Place
 from pipeline.versions import all_versions
-from poses import Poses3D, Tracks, VideoInfo
+from poses import Poses3D, Skeleton, Tracks, VideoInfo
 from poses.archive import write_atomically
 
 FORMAT_VERSION = 1
@@ -85,7 +85,7 @@ def build_report(
             "detector": None if models.reads_file else models.detector_device,
             "lifter": models.device,
         },
-        "weights": _describe_weights(config, models, keypoint_file),
+        "weights": _describe_weights(config, models, keypoint_file, tracks.skeleton if tracks is not None else None),
         "options": config.as_dict(),
         "versions": all_versions(),
     }
@@ -207,8 +207,10 @@ def _earlier_stages(place: Place) -> dict[str, dict[str, Any]]:
     return stages if isinstance(stages, dict) else {}
 
 
-def _describe_weights(config: Config, models: Models, keypoint_file: KeypointFile | None) -> dict[str, Any]:
-    lifter = models.lifter()
+def _describe_weights(
+    config: Config, models: Models, keypoint_file: KeypointFile | None, skeleton: Skeleton | None
+) -> dict[str, Any]:
+    lifter = models.lifter(skeleton)
     card = lifter.card
     if models.reads_file:
         detector = {

@@ -210,7 +210,8 @@ class _VideoRun:
             self._time("track", self.place.tracks, key, lambda: stages.track_people(self.place, options, people, key))
 
     def _lift_and_ground(self) -> None:
-        place, options, lifter = self.place, self.config.lift, self.models.lifter()
+        place, options = self.place, self.config.lift
+        lifter = self.models.lifter(Tracks.load(place.tracks).skeleton)
         intrinsics, source = stages.choose_intrinsics(self.config.camera, VideoInfo.load(place.video))
         camera = {"intrinsics": dataclasses.asdict(intrinsics), "source": source}
         content = {"camera": camera, "lifter": lifter.label, **dataclasses.asdict(options)}
