@@ -49,7 +49,7 @@ EARS_ABOVE_THORAX_M = 0.15
 """For `LEG_M`; gives Human3.6M's distance from thorax to neck, 0.12 m."""
 
 # Forward, left and up from the midpoint of the ears, metres; an average adult.
-_FACE_M = {
+FACE_M = {
     "neck": (0.030, 0.0, -0.045),
     "head": (0.0, 0.0, 0.066),
     "nose": (0.120, 0.0, -0.020),
@@ -124,7 +124,7 @@ def keypoints_m(placed: Placed) -> np.ndarray:
     """(T, K, 3) keypoints of the archives.
 
     The hip joints are set apart to Human3.6M's proportion, the spine joint at its share of the way, the thorax on the
-    spine at the height of the shoulders; the face and the top of the head are rigid on the head joint (see `_FACE_M`).
+    spine at the height of the shoulders; the face and the top of the head are rigid on the head joint (see `FACE_M`).
     """
     joints = {f"{side}_{part}": placed.of(f"{side}_{part}") for side in ("left", "right") for part in _LIMBS}
     middle = placed.middle("hip")
@@ -255,7 +255,7 @@ def _face(placed: Placed, thorax: np.ndarray, leg_m: float) -> dict[str, np.ndar
     joint = placed.of("head")
     above = np.einsum("ti,ti->t", joint - thorax, axes[:, :, 2])
     ears = joint + axes[:, :, 2] * (EARS_ABOVE_THORAX_M * leg_m / LEG_M - float(np.median(above)))
-    return {name: ears + axes @ np.array(offset) for name, offset in _FACE_M.items()}
+    return {name: ears + axes @ np.array(offset) for name, offset in FACE_M.items()}
 
 
 def _head_axes(placed: Placed) -> np.ndarray:

@@ -195,7 +195,9 @@ def _at(x: float, y: float, z: float) -> Target:
 
 def sit_on_floor(draw: Draw, seconds: float) -> list[Key]:
     """Cross-legged, with legs stretched, apart or drawn up; leaning back on the hands, hugging the knees, gesturing."""
-    kind = draw.one("crossed", "crossed", "crossed", "butterfly", "long", "straddle", "bent", "bent", "one_long")
+    # Crossed legs leave the arms less room: more of these plans fail.
+    crossed = ("crossed",) * 12 + ("butterfly",) * 4
+    kind = draw.one(*crossed, "long", "straddle", "bent", "bent", "one_long")
     keys: list[Key] = []
     on, legs = _floor_legs(draw, kind)
     while not lasts(keys, seconds):

@@ -227,7 +227,7 @@ def _reach_down(draw: Draw, on: tuple[Target, Target]) -> Key:
     """To the floor or near it, knees bent."""
     # Beside the knee, not through it.
     spot = (draw.u(0.15, 0.48), draw.u(0.28, 0.55), draw.u(0.06, 0.45))
-    other = draw.arm(draw.one("hang", "on_thigh", "loose"), -1)
+    other = draw.arm(draw.one("hang", "loose", "tray", "side"), -1)
     arms = ([draw.limb((85, 8, 0, 20)), other[0]], (Target("world", spot), other[1]))
     return standing(
         draw,

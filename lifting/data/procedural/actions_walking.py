@@ -37,8 +37,8 @@ def _walking_arms(draw: Draw) -> Arms | None:
 def walk(draw: Draw, seconds: float) -> list[Key]:
     """Walking forward, on a curve, now and then sideways or back, slowly or briskly."""
     way = draw.one("forward", "forward", "forward", "forward", "forward", "side", "back")
-    step = {"forward": draw.u(0.35, 0.68), "side": draw.u(0.25, 0.4), "back": -draw.u(0.25, 0.45)}[way]
-    step_s = draw.u(0.46, 0.75)
+    step = {"forward": draw.u(0.42, 0.75), "side": draw.u(0.25, 0.4), "back": -draw.u(0.25, 0.45)}[way]
+    step_s = draw.u(0.42, 0.66)
     curve = draw.u(-14, 14) if way == "forward" else draw.u(-4, 4)
     return _steps(draw, seconds, step, step_s, curve, 0.0, way == "side", _walking_arms(draw))
 
@@ -85,14 +85,14 @@ def _steps(
         x, y = _along(heading, 0.0, sign * out)
         feet_at[own] = (spot[0] + x, spot[1] + y, ANKLE_M + level)
         rear = feet_at[1 - own]
-        rolled = 0.0 if sideways or rise else 0.35 * max(step_m - 0.3, 0) + 0.01
+        rolled = 0.0 if sideways or rise else 0.25 * max(step_m - 0.25, 0) + 0.02
         heights = [0.0, 0.0]
         heights[1 - own] = rolled if step_m > 0 else 0.0
         on = [Target("world", (place[0], place[1], place[2] + heights[i])) for i, place in enumerate(feet_at)]
         middle = 0.62 if rise > 0 else 0.45
         root = (middle * feet_at[own][0] + (1 - middle) * rear[0], middle * feet_at[own][1] + (1 - middle) * rear[1])
         apart = math.hypot(feet_at[own][0] - root[0], feet_at[own][1] - root[1])
-        height = math.sqrt((STRAIGHT_LEG_M - 0.012) ** 2 - min(apart, 0.5) ** 2) + ANKLE_M + min(level, level - rise)
+        height = math.sqrt((STRAIGHT_LEG_M - 0.025) ** 2 - min(apart, 0.5) ** 2) + ANKLE_M + min(level, level - rise)
         limbs, hands = arms or ([_swung(draw, -sign * swing), _swung(draw, sign * swing)], (None, None))
         twist = 0.25 * swing * sign * (0 if sideways else 1)
         found = channels(
@@ -108,7 +108,7 @@ def _steps(
         lift[own] = draw.n(0.09, 0.012) + 0.6 * abs(rise)
         held: Held = (on[0], on[1], hands[0], hands[1])
         # Over the standing leg the body is higher than between two.
-        arc = 0.9 * max(STRAIGHT_LEG_M + ANKLE_M + min(level, level - rise) - height - 0.01, 0.0) if not rise else 0.0
+        arc = 0.5 * max(STRAIGHT_LEG_M + ANKLE_M + min(level, level - rise) - height - 0.01, 0.0) if not rise else 0.0
         keys.append(Key(found, held, step_s, lift_m=(lift[0], lift[1], 0, 0), rise_m=arc, flow=0.9))
     return keys
 

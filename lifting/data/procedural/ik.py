@@ -18,7 +18,8 @@ the chest's the thorax."""
 STRAIGHTEST_RAD = 0.06
 """Least bend of a knee or elbow that a target asks for: a straight limb has no speed left to give."""
 
-_SOFTNESS_M = 0.01
+_SOFTNESS_M = (0.004, 0.004, 0.01, 0.01)
+"""Of legs and arms; a foot that stands stays in place to a millimetre or two."""
 
 MOST_BENT_RAD = np.radians([155.0, 155.0, 150.0, 150.0])
 
@@ -123,10 +124,9 @@ def two_bones(
     distance = np.linalg.norm(way, axis=-1)
     want = way / np.maximum(distance, 1e-9)[:, None]
     nearest, farthest = (_span(first, second, angle) for angle in (MOST_BENT_RAD[index], STRAIGHTEST_RAD))
-    if index >= 2:
-        # An arm comes to its full length softly, as its target leaves its reach; a foot that stands stays in place.
-        beyond = distance - farthest
-        distance = 0.5 * (distance + farthest - np.sqrt(beyond**2 + _SOFTNESS_M**2))
+    # A limb comes to its full length softly, as its target leaves its reach.
+    beyond = distance - farthest
+    distance = 0.5 * (distance + farthest - np.sqrt(beyond**2 + _SOFTNESS_M[index] ** 2))
     within = np.clip(distance, nearest, farthest)
     cosine = (within**2 - first**2 - second**2) / (2 * first * second)
     bend = np.arccos(np.clip(cosine, -1, 1))

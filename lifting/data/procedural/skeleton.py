@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from lifting.data.bvh_people import _FACE_M as FACE_M
+from lifting.data.bvh_people import FACE_M as FACE_M
 from lifting.data.mocap import KEYPOINTS
 
 LIMBS = ("left_leg", "right_leg", "left_arm", "right_arm")
