@@ -95,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("--start", type=float, metavar="SECONDS", help="begin here instead of at the video's start")
     video.add_argument("--end", type=float, metavar="SECONDS", help="stop here instead of at the video's end")
     video.add_argument("--people", type=_people, metavar="all|N", help="keep the N people seen longest (all)")
-    video.add_argument("--lifter", metavar="NAME|FILE", help="bundled weights, or a .safetensors file, that lift to 3D (auto)")
+    video.add_argument("--lifter", metavar="NAME|FILE", help="weights that lift to 3D: bundled, or a file (auto)")
 
     detect = parser.add_argument_group("keypoints (docs/detectors.md)")
     detect.add_argument("--detector", metavar="NAME|help", help="what finds people; 'help' lists them (blazepose)")

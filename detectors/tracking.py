@@ -21,7 +21,7 @@ __all__ = ["TrackingOptions", "count_swaps", "track"]
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 
 _FILLED_WEIGHT = 0.05
 """Weight of filled-in positions in smoothing: enough to hold the curve in a gap, too little to bend it beside one."""
