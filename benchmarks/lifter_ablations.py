@@ -80,6 +80,14 @@ OLD_CAMERAS = {"aimed": False, "distance_m": (1.8, 12.0)}
 
 ABLATIONS: dict[str, tuple[Change, ...]] = {
     "whole recipe": (),
+    "plain recipe: none of these": (
+        _without_procedural,
+        _by_frames,
+        _part("bodies", **OLD_BODIES),
+        _part("cameras", **OLD_CAMERAS),
+        _part("noise", **NOISE_GUESSED),
+        _whole(recombined_share=0.0, reversed_share=0.0, velocity_weight=0.0, optimiser="amsgrad", decay="exponential"),
+    ),
     "no procedural motion": (_without_procedural,),
     "archives by their frames": (_by_frames,),
     "bodies as recorded": (_part("bodies", **OLD_BODIES),),
@@ -89,14 +97,6 @@ ABLATIONS: dict[str, tuple[Change, ...]] = {
     "no exchanged sides": (_part("noise", **NO_SWAPS),),
     "no velocity loss": (_whole(velocity_weight=0.0),),
     "AMSGrad, exponential decay": (_whole(optimiser="amsgrad", decay="exponential"),),
-    "plain recipe: none of these": (
-        _without_procedural,
-        _by_frames,
-        _part("bodies", **OLD_BODIES),
-        _part("cameras", **OLD_CAMERAS),
-        _part("noise", **NOISE_GUESSED),
-        _whole(recombined_share=0.0, reversed_share=0.0, velocity_weight=0.0, optimiser="amsgrad", decay="exponential"),
-    ),
 }
 
 

@@ -36,7 +36,7 @@ def evaluate_mocap(options: argparse.Namespace) -> None:
     lifter = Lifter.load(options.lifter, options.device, options.precision)
     results = evaluate_clips(lifter, held_out, recipe, not options.exact_keypoints, options.missing_joints)
     _write_json(options.json, results)
-    print(format_table(results, options.actions))
+    print(format_table(results, options.by_action))
 
 
 def evaluate_benchmark(options: argparse.Namespace) -> None:
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     mocap.add_argument(
         "--missing-joints", type=int, default=0, metavar="N", help="hide N keypoints, others in each clip"
     )
-    mocap.add_argument("--by-action", dest="actions", action="store_true", help="a row for each action, too")
+    mocap.add_argument("--by-action", action="store_true", help="a row for each action, too")
     mocap.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change a field of the recipe")
     group = parser.add_argument_group(f"with --dataset {' or '.join(DATASETS)}")
     group.add_argument("--keypoints", metavar="NAME", help="2D keypoints: data_2d_<dataset>_NAME.npz, for example gt")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from lifting.card import Card, load_weights, model_from, save_weights
@@ -47,6 +48,8 @@ def test_a_missing_scale_is_named(tmp_path: Path, small_card: Card) -> None:
     path = tmp_path / "w.safetensors"
     save_weights(path, small_card, model_from(small_card.position, 1), model_from(small_card.trajectory, 2), True)
     tensors = {n: t for n, t in load_file(path).items() if n != "position.shrink.weight.scale"}
-    save_file(tensors, path, {"card": "{}"})
+    with safe_open(path, framework="pt") as archive:
+        metadata = archive.metadata()
+    save_file(tensors, path, metadata)
     with pytest.raises(InputError, match=r"lacks its scale 'position\.shrink\.weight\.scale'"):
         load_weights(path)
