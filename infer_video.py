@@ -96,6 +96,12 @@ def build_parser() -> argparse.ArgumentParser:
     video.add_argument("--end", type=float, metavar="SECONDS", help="stop here instead of at the video's end")
     video.add_argument("--people", type=_people, metavar="all|N", help="keep the N people seen longest (all)")
     video.add_argument("--lifter", metavar="NAME|FILE", help="weights that lift to 3D: bundled, or a file (auto)")
+    video.add_argument(
+        "--adapt",
+        action="store_true",
+        default=None,
+        help="first fit the lifter to this video: poses fall on the keypoints, bones keep their lengths",
+    )
 
     detect = parser.add_argument_group("keypoints (docs/detectors.md)")
     detect.add_argument("--detector", metavar="NAME|help", help="what finds people; 'help' lists them (blazepose)")
@@ -159,6 +165,7 @@ _FLAGS = {
     "max_people": "detect.max_people",
     "lifter": "lifter",
     "lift_precision": "lift.precision",
+    "adapt": "lift.adapt",
     "camera": "camera.file",
     "fov": "camera.fov_deg",
     "pitch": "camera.pitch_deg",

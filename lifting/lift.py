@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lifting.adapt import Stretch, adapt
 from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical
 from lifting.fast import Precision
 from lifting.lifter import Lifter
@@ -28,6 +29,10 @@ class LiftOptions:
     precision: Precision = field(
         default="fp32",
         metadata={"help": "of the networks: bf16 where CPU or GPU computes in it, fp16 on GPUs (--lift-precision)"},
+    )
+    adapt: bool = field(
+        default=False,
+        metadata={"help": "first fit the lifter's last layers to this video, by back-projection and bones (--adapt)"},
     )
 
 
@@ -53,14 +58,17 @@ def lift(
     positions = np.zeros((rows, joints, 3), np.float32)
     root = np.zeros((rows, 3), np.float32)
     times = timestamps_s[tracks.frame] if rows else np.zeros(0)
-    for segment in unbroken_segments(tracks):
-        positions[segment], root[segment] = _lift_segment(
-            to_canonical(tracks.keypoints_px[segment], intrinsics),
-            np.where(tracks.observed[segment], tracks.keypoint_score[segment], 0.0),
-            times[segment],
-            lifter,
-            options,
-        )
+    segments = unbroken_segments(tracks)
+    grids = [regular_times(times[segment], lifter.card.rate_hz) for segment in segments]
+    stretches = [
+        _stretch(tracks, segment, times[segment], grid, intrinsics)
+        for segment, grid in zip(segments, grids, strict=True)
+    ]
+    if options.adapt:
+        lifter = adapt(lifter, stretches, options.flip)
+    for segment, stretch, grid in zip(segments, stretches, grids, strict=True):
+        lifted = _lift_stretch(stretch, lifter, options)
+        positions[segment], root[segment] = (resample(part, grid, times[segment]) for part in lifted)
     return Poses3D(
         person_id=tracks.person_id,
         frame=tracks.frame,
@@ -91,18 +99,26 @@ def unbroken_segments(tracks: Tracks) -> list[np.ndarray]:
     return segments
 
 
-def _lift_segment(
-    keypoints: np.ndarray, scores: np.ndarray, times_s: np.ndarray, lifter: Lifter, options: LiftOptions
-) -> tuple[np.ndarray, np.ndarray]:
-    """Canonical keypoints (T, J, 2) at `times_s` to joints (T, J_out, 3) and root (T, 3)."""
-    keypoints = fill_unseen_joints(keypoints, lifter.input_skeleton)
-    grid_s = regular_times(times_s, lifter.card.rate_hz)
-    regular = resample(keypoints, times_s, grid_s)
-    positions, root = lifter(regular, options.flip)
+def _stretch(
+    tracks: Tracks, segment: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, intrinsics: Intrinsics
+) -> Stretch:
+    """The rows `segment`, seen at `times_s` (T,), as the networks see them at `grid_s` (S,)."""
+    keypoints = fill_unseen_joints(to_canonical(tracks.keypoints_px[segment], intrinsics), tracks.skeleton)
+    scores = np.where(tracks.observed[segment], tracks.keypoint_score[segment], 0.0)
+    return Stretch(
+        person=int(tracks.person_id[segment[0]]),
+        keypoints=resample(keypoints, times_s, grid_s),
+        weights=np.stack([np.interp(grid_s, times_s, column) for column in scores.T], axis=1),
+    )
+
+
+def _lift_stretch(stretch: Stretch, lifter: Lifter, options: LiftOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (S, J_out, 3) and root (S, 3)."""
+    positions, root = lifter(stretch.keypoints, options.flip)
     if options.refine_root:
-        weights = np.stack([np.interp(grid_s, times_s, column) for column in scores.T], axis=1)
-        root = refine_root(root, positions, regular / REFERENCE_FOCAL, weights, lifter.input_skeleton)
-    return resample(positions, grid_s, times_s).astype(np.float32), resample(root, grid_s, times_s).astype(np.float32)
+        rays = stretch.keypoints / REFERENCE_FOCAL
+        root = refine_root(root, positions, rays, stretch.weights, lifter.input_skeleton)
+    return positions, root
 
 
 def fill_unseen_joints(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:

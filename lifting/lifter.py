@@ -46,6 +46,7 @@ class Lifter:
     label : name and SHA-256, as results record them.
     weights_sha256 : hash of the weights file.
     precision : in which the products are computed.
+    networks : the pose network and its trajectory twin as they were loaded, float32; not to be changed.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Lifter:
         self.output_skeleton = get_skeleton(card.output_skeleton)
         self.device = device
         self.precision = precision
+        self.networks = (position, trajectory)
         self._position = FastNetwork(position, precision, device)
         self._trajectory = FastNetwork(trajectory, precision, device)
 
@@ -78,6 +80,12 @@ class Lifter:
         card, position, trajectory, sha256 = load_weights(path)
         log.debug("lifter %s from %s", card.name, path)
         return cls(card, position, trajectory, sha256, device, precision)
+
+    def with_networks(self, position: TemporalModel, trajectory: TemporalModel, change: str) -> Lifter:
+        """The same lifter with changed networks; its label says the `change`."""
+        other = Lifter(self.card, position, trajectory, self.weights_sha256, self.device, self.precision)
+        other.label = f"{self.label} {change}"
+        return other
 
     def __call__(self, keypoints: np.ndarray, flip: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Canonical keypoints (T, J_in, 2) to joints (T, J_out, 3) relative to the root and root (T, 3), metres."""

@@ -94,6 +94,11 @@ class TemporalModel(nn.Module):
 
     def forward(self, keypoints: Tensor) -> Tensor:
         """(B, T, J_in, 2) to (B, T - receptive field + 1, J_out, 3). `ValueError` if it does not fit."""
+        x = self.shrink(self.features(keypoints)).transpose(1, 2)
+        return x.reshape(x.shape[0], x.shape[1], self.architecture.output_joints, 3)
+
+    def features(self, keypoints: Tensor) -> Tensor:
+        """What the last layer sees: (B, T, J_in, 2) to (B, C, T - receptive field + 1). `ValueError` as `forward`."""
         setup = self.architecture
         if keypoints.ndim != 4 or keypoints.shape[2:] != (setup.input_joints, 2):
             raise ValueError(
@@ -112,8 +117,7 @@ class TemporalModel(nn.Module):
             for layer in (2 * block, 2 * block + 1):
                 x = self.drop(torch.relu(self.layers_bn[layer](self.layers_conv[layer](x))))
             x = residual + x
-        x = self.shrink(x).transpose(1, 2)
-        return x.reshape(x.shape[0], x.shape[1], setup.output_joints, 3)
+        return x
 
     def forward_single(self, keypoints: Tensor) -> Tensor:
         """One frame of output from exactly one receptive field: (B, receptive field, J_in, 2) to (B, 1, J_out, 3).

@@ -58,6 +58,16 @@ def smooth_sequence(values: np.ndarray, weights: np.ndarray, scale_frames: float
     return solveh_banded(banded, (weights + 1e-9 * weights.mean()) * values)
 
 
+def trusted_joints(skeleton: Skeleton) -> tuple[list[int], list[int], np.ndarray]:
+    """Index among the keypoints and among Human3.6M's joints of those that both have, and how far each is trusted.
+
+    1 is full trust: a keypoint that means the same place on the body as the joint of that name.
+    """
+    shared = [joint for joint in skeleton.joints if joint in H36M17.joints]
+    trust = [_COCO_TRUST.get(j.split("_")[-1], 1.0) if skeleton == COCO17 else 1.0 for j in shared]
+    return skeleton.indices(*shared), H36M17.indices(*shared), np.array(trust)
+
+
 def refine_root(
     root_m: np.ndarray,
     positions_m: np.ndarray,
@@ -71,11 +81,9 @@ def refine_root(
     out. Depth is estimated in log space, with the network's as a weak prior, and smoothed in time; the place across the
     view then follows from the rays.
     """
-    shared = [joint for joint in skeleton.joints if joint in H36M17.joints]
-    own = skeleton.indices(*shared)
-    joints, seen = positions_m[:, H36M17.indices(*shared)].astype(np.float64), rays[:, own].astype(np.float64)
+    own, lifted, trust = trusted_joints(skeleton)
+    joints, seen = positions_m[:, lifted].astype(np.float64), rays[:, own].astype(np.float64)
     known = np.isfinite(seen).all(-1)
-    trust = np.array([_COCO_TRUST.get(j.split("_")[-1], 1.0) if skeleton == COCO17 else 1.0 for j in shared])
     weights = np.where(known, np.nan_to_num(scores[:, own]), 0.0) * trust
     prior = np.maximum(root_m.astype(np.float64)[:, 2], 0.3)
     solved, information = reprojection_root(joints, seen, weights)
