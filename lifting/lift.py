@@ -15,7 +15,7 @@ from lifting.fast import Precision
 from lifting.lifter import Lifter
 from lifting.lifter_input import to_input_skeleton
 from lifting.root import refine_root
-from poses import Intrinsics, Poses3D, Skeleton, Tracks
+from poses import Intrinsics, Poses3D, Skeleton, Tracks, UsageError
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ def lift(
         _stretch(tracks, segment, times[segment], grid, intrinsics)
         for segment, grid in zip(segments, grids, strict=True)
     ]
+    check_adaptable(lifter, options)
     if options.adapt:
         lifter = adapt(lifter, stretches, options.flip)
     for segment, stretch, grid in zip(segments, stretches, grids, strict=True):
@@ -78,12 +79,27 @@ def lift(
         observed=tracks.observed.any(axis=1),
         world_from_camera=CAMERA_UPRIGHT,
         up_source="camera",
-        root_source="trajectory+reprojection" if options.refine_root else "trajectory",
+        root_source=_root_source(lifter, options),
         intrinsics=intrinsics,
         intrinsics_source=intrinsics_source,
         weights=lifter.label,
         skeleton=lifter.output_skeleton,
     )
+
+
+def check_adaptable(lifter: Lifter, options: LiftOptions) -> None:
+    """`UsageError` where the options ask for an adaptation that this lifter does not allow."""
+    if options.adapt and not lifter.adaptable:
+        raise UsageError(
+            f"lifter {lifter.card.name} cannot be adapted to a video (--adapt)",
+            "leave --adapt out, or take a bundled one",
+        )
+
+
+def _root_source(lifter: Lifter, options: LiftOptions) -> str:
+    if not lifter.gives_root:
+        return "reprojection"
+    return "trajectory+reprojection" if options.refine_root else "trajectory"
 
 
 CAMERA_UPRIGHT = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])

@@ -17,6 +17,9 @@ from poses import UsageError, get_skeleton
 
 log = logging.getLogger(__name__)
 
+REFERENCE_SUFFIXES = (".bin", ".pt", ".pth")
+"""Endings of checkpoints in the reference implementation's form."""
+
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 
 
@@ -47,7 +50,12 @@ class Lifter:
     weights_sha256 : hash of the weights file.
     precision : in which the products are computed.
     networks : the pose network and its trajectory twin as they were loaded, float32; not to be changed.
+    gives_root : whether the root comes from a network, and not from the keypoints alone.
+    adaptable : whether `lifting.adapt` can fit it to a video.
     """
+
+    gives_root = True
+    adaptable = True
 
     def __init__(
         self,
@@ -77,6 +85,11 @@ class Lifter:
         wrong with the file.
         """
         path = weights_path(name_or_path)
+        if path.suffix.lower() in REFERENCE_SUFFIXES:
+            # It is a lifter too, and so needs what stands here.
+            from lifting.reference_lifter import ReferenceLifter
+
+            return ReferenceLifter.load_checkpoint(path, device, precision)
         card, position, trajectory, sha256 = load_weights(path)
         log.debug("lifter %s from %s", card.name, path)
         return cls(card, position, trajectory, sha256, device, precision)

@@ -12,6 +12,7 @@ from detectors import from_file
 from detectors.base import Detector
 from detectors.registry import create_detector
 from lifting.fast import check_precision
+from lifting.lift import check_adaptable
 from lifting.lifter import Lifter
 from lifting.lifter_input import AUTO, bundled_lifter_for, check_input_skeleton
 from pipeline.config import DEVICE_HELP, Config
@@ -73,6 +74,7 @@ class Models:
                 "add --detector file, or leave --keypoints out",
             )
         lifter = self.lifter()
+        check_adaptable(lifter, self._config.lift)
         if file is None:
             check_input_skeleton(self.detector().skeleton, lifter)
         elif not Path(file).exists():
