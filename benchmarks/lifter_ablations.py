@@ -30,7 +30,12 @@ from poses.commands import run_command
 log = logging.getLogger("ablations")
 
 CONFIG = Path("configs/lifting/wild_81f.yaml")
-SMALL = {"filter_widths": (3, 3, 3), "position_channels": 256, "trajectory_channels": 128, "start_from": None}
+SMALL: dict[str, Any] = {
+    "filter_widths": (3, 3, 3),
+    "position_channels": 256,
+    "trajectory_channels": 128,
+    "start_from": None,
+}
 
 Change = Callable[[Recipe, Clips], Recipe]
 

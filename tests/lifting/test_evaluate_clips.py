@@ -48,8 +48,8 @@ def test_a_camera_that_looks_down_is_called_so(down_deg: float, wanted: str) -> 
     first = next(iter(evaluation_sequences(CLIPS, RECIPE)))
     angle = torch.tensor(np.radians(down_deg))
     # Rows are the camera's right, down and forward in a world with z up.
-    rows = [[1, 0, 0], [0, -angle.sin(), -angle.cos()], [0, angle.cos(), -angle.sin()]]
-    rotation = torch.tensor([[float(value) for value in row] for row in rows])
+    s, c = float(angle.sin()), float(angle.cos())
+    rotation = torch.tensor([[1.0, 0.0, 0.0], [0.0, -s, -c], [0.0, c, -s]])
     frames = len(first.root_m)
     shape = (1, frames, 17)
     none, nowhere = torch.zeros(1, frames), torch.zeros(*shape, 2)

@@ -25,6 +25,10 @@ def learn(model: TemporalModel, optimiser: Optimiser, steps: int) -> list[float]
     return losses
 
 
+def hidden(model: TemporalModel) -> list[torch.Tensor]:
+    return [weight for name, weight in model.named_parameters() if name.startswith("layers_conv")]
+
+
 @pytest.mark.parametrize("name", get_args(OptimiserName))
 def test_learns_and_moves_every_weight(name: OptimiserName) -> None:
     model = model_from(SMALL, 1)
@@ -36,15 +40,15 @@ def test_learns_and_moves_every_weight(name: OptimiserName) -> None:
 
 def test_muons_update_of_a_hidden_layer_is_orthogonal() -> None:
     model = model_from(SMALL, 1)
-    before = [layer.weight.detach().clone() for layer in model.layers_conv]
+    before = [weight.detach().clone() for weight in hidden(model)]
     learn(model, Optimiser([model], "muon", 0.001), 1)
-    for layer, old in zip(model.layers_conv, before, strict=True):
-        values = torch.linalg.svdvals((layer.weight.detach() - old).flatten(1))
+    for weight, old in zip(hidden(model), before, strict=True):
+        values = torch.linalg.svdvals((weight.detach() - old).flatten(1))
         # The iteration brings singular values to within 0.7 to 1.2 of each other, not to equality.
         assert values.min() > 0.5 * values.max()
     amsgrad = model_from(SMALL, 1)
     learn(amsgrad, Optimiser([amsgrad], "amsgrad", 0.001), 1)
-    values = torch.linalg.svdvals((amsgrad.layers_conv[0].weight.detach() - before[0]).flatten(1))
+    values = torch.linalg.svdvals((hidden(amsgrad)[0].detach() - before[0]).flatten(1))
     assert values.min() < 0.5 * values.max()
 
 

@@ -18,8 +18,8 @@ def trained(architecture: Architecture, seed: int) -> TemporalModel:
     """A network whose batch norms have seen data, as after training."""
     model = model_from(architecture, seed)
     for layer in (model.expand_bn, *model.layers_bn):
-        layer.running_mean.uniform_(-0.2, 0.2)  # type: ignore[union-attr, operator]
-        layer.running_var.uniform_(0.5, 2.0)  # type: ignore[union-attr, operator]
+        layer.running_mean.uniform_(-0.2, 0.2)
+        layer.running_var.uniform_(0.5, 2.0)
     return model.eval()
 
 
