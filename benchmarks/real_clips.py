@@ -62,7 +62,8 @@ def load_scene(scene: str, folder: Path, progress: Progress, detector: str = "bl
     `InputError` where the wheel cannot be had. Each view's result folder lies in `folder/results`.
     """
     wanted = {m: h for m, h in _SHA256.items() if m == CALIBRATION or m.startswith(SCENES[scene])}
-    files = fetch_wheel_files(REQUIREMENT, wanted, folder, "the wheel with the calibrated clips")
+    # Files of both scenes have the same names.
+    files = fetch_wheel_files(REQUIREMENT, wanted, folder / scene, "the wheel with the calibrated clips")
     cameras = read_qualisys(files[CALIBRATION])
     recordings = []
     for camera in CAMERAS:
@@ -161,3 +162,18 @@ def world_landmarks(video: Path, kept_in: Path) -> tuple[np.ndarray, np.ndarray]
         write_npz(kept_in, {"world_m": np.stack(world), "pixels_px": np.stack(pixels)})
     arrays = read_npz(kept_in, required=["world_m", "pixels_px"])
     return arrays["world_m"], arrays["pixels_px"]
+
+
+def to_camera_axes(world_m: np.ndarray, middle_px: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """World landmarks (N, J, 3) of people whose hips' middle is seen at (N, 2), turned to the camera's axes.
+
+    They are given as seen by a camera that looks straight at the person.
+    """
+    ray = camera.rays(middle_px)
+    ahead = np.concatenate([ray, np.ones((len(ray), 1))], axis=1)
+    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
+    # The smallest rotation that takes the optical axis to the ray (Rodrigues, axis (-y, x, 0), cosine z).
+    x, y, z = ahead.T
+    k = 1 / (1 + z)
+    turn = np.stack([1 - k * x * x, -k * x * y, x, -k * x * y, 1 - k * y * y, y, -x, -y, z], axis=-1).reshape(-1, 3, 3)
+    return np.asarray(np.einsum("nab,njb->nja", turn, world_m))
