@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lifting.standing import up_from_bodies
 from poses import Poses3D
 
 ANKLE_HEIGHT_M = 0.08
@@ -42,7 +43,7 @@ def up_from_angles(pitch_rad: float, roll_rad: float) -> np.ndarray:
 
 
 def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | None = None) -> Poses3D:
-    """Set `world_from_camera` and `up_source`: `user` where an angle is given, else `contacts` or `camera`.
+    """Set `world_from_camera` and `up_source`: `user` where an angle is given, else `contacts`, `bodies` or `camera`.
 
     The world has z up, y away from the camera, the camera above or below the origin, and the floor, where the lowest
     person stands, at z = 0.
@@ -51,13 +52,21 @@ def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | Non
     if pitch_rad is not None or roll_rad is not None:
         up, source = up_from_angles(pitch_rad or 0.0, roll_rad or 0.0), "user"
     else:
-        refined = up_from_footholds(find_footholds(poses, camera_up), camera_up)
-        up, source = (camera_up, "camera") if refined is None else (refined, "contacts")
+        up, source = _up_from_people(poses, camera_up)
     rotation = rotation_from_up(up)
     world_from_camera = np.eye(4)
     world_from_camera[:3, :3] = rotation
     world_from_camera[2, 3] = -floor_height(poses, up)
     return dataclasses.replace(poses, world_from_camera=world_from_camera, up_source=source)
+
+
+def _up_from_people(poses: Poses3D, camera_up: np.ndarray) -> tuple[np.ndarray, str]:
+    """(3,) the world's up and where it comes from: footholds, else standing bodies, else the camera."""
+    levelled = up_from_footholds(find_footholds(poses, camera_up), camera_up)
+    if levelled is not None:
+        return levelled, "contacts"
+    standing = up_from_bodies(poses, camera_up)
+    return (camera_up, "camera") if standing is None else (standing, "bodies")
 
 
 def rotation_from_up(up: np.ndarray) -> np.ndarray:

@@ -22,7 +22,11 @@ from poses import Poses3D, Skeleton, Tracks, VideoInfo
 from poses.archive import write_atomically
 
 FORMAT_VERSION = 1
-UP_NOTES = {"camera": "the world's up is the camera's own (too few foot contacts): give --pitch and --roll if it tilts"}
+UP_NOTES = {
+    "camera": "the world's up is the camera's own (nobody stands long enough): give --pitch and --roll if it tilts",
+    "bodies": "the world's up is that of standing bodies (too few foot contacts), good to about 10 degrees: "
+    "give --pitch and --roll if they are known",
+}
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,7 @@ class Poses3D(PersonRows, Artifact):
     root_m : (R, 3) float32, the root in the camera frame, metres.
     observed : (R,) bool, False where no keypoint of the row was observed.
     world_from_camera : (4, 4) float64, camera frame to world frame (z up, metres).
-    up_source : where the world's up comes from: `camera`, `contacts` or `user`.
+    up_source : where the world's up comes from: `camera`, `bodies`, `contacts` or `user`.
     root_source : how the root was found, for example `trajectory+reprojection`.
     intrinsics : the camera that was used.
     intrinsics_source : `file`, `fov` or `assumed`.

@@ -159,12 +159,39 @@ def test_one_angle_suffices() -> None:
     assert degrees_between(rolled.world_from_camera[2, :3], up_from_angles(0.0, math.radians(8))) < 1e-5
 
 
-def test_standing_on_the_spot_leaves_the_camera_upright() -> None:
-    joints = transform_points(camera_from_world(0.0, distance_m=5.0), np.repeat(walker(0.1, 30)[:1], 60, axis=0))
-    still = ground(poses_of(joints, np.arange(60) / 30, CAMERA))
-    assert still.up_source == "camera"
-    assert degrees_between(still.world_from_camera[2, :3], LEVEL) < 1e-6
-    assert still.world_m()[0, still.skeleton.index("left_ankle"), 2] == pytest.approx(0.08, abs=0.01)
+def standing(pitch_deg: float, roll_deg: float, frames: int = 60) -> Poses3D:
+    camera = camera_from_world(0.4, math.radians(pitch_deg), math.radians(roll_deg), 5.0)
+    joints = transform_points(camera, np.repeat(walker(1.0, 30)[6:7], frames, axis=0))
+    return poses_of(joints, np.arange(frames) / 30, CAMERA)
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [(0.0, 0.0), (-25.0, 0.0), (20.0, 10.0), (-18.0, -14.0)])
+def test_who_stands_on_the_spot_tells_up_by_the_body(pitch: float, roll: float) -> None:
+    still = ground(standing(pitch, roll))
+    assert still.up_source == "bodies"
+    true_up = up_from_angles(math.radians(pitch), math.radians(roll))
+    # The camera's own up is a weak prior, and the walker leans into the step.
+    assert degrees_between(still.world_from_camera[2, :3], true_up) < 4.0 + 0.2 * degrees_between(true_up, LEVEL)
+    assert still.world_m()[0, still.skeleton.index("left_ankle"), 2] == pytest.approx(0.08, abs=0.03)
+
+
+def test_who_stands_for_a_moment_tells_nothing() -> None:
+    short = ground(standing(-25.0, 0.0, frames=10))
+    assert short.up_source == "camera"
+    assert degrees_between(short.world_from_camera[2, :3], LEVEL) < 1e-6
+
+
+def test_who_lies_sits_or_bends_tells_nothing() -> None:
+    upright = walker(0.1, 30)[:1]
+    lying = upright[..., [0, 2, 1]] * [1, 1, -1]
+    bent = upright.copy()
+    # The upper body level, above straight legs.
+    hip = upright[:, :1]
+    above = upright[0, :, 2] > hip[0, 0, 2] + 0.02
+    bent[:, above] = hip + (upright[:, above] - hip)[..., [2, 1, 0]]
+    for world in (lying, bent):
+        joints = transform_points(camera_from_world(0.0, distance_m=5.0), np.repeat(world, 60, axis=0))
+        assert ground(poses_of(joints, np.arange(60) / 30, CAMERA)).up_source == "camera"
 
 
 def test_jumping_jacks_do_not_tilt_the_world() -> None:
