@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.real_clips import SCENES, Recording, load_scene, world_landmarks
+from benchmarks.real_clips import SCENES, Recording, load_scene, to_camera_axes, world_landmarks
 from benchmarks.real_truth import BODY, Truth, find_truth
 from detectors import TrackingOptions, track
 from detectors.oks import person_size_px
@@ -214,10 +214,7 @@ def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter) -> Estimate
 
 
 def landmarks(recording: Recording, truth: Truth, v: int) -> Estimate | None:
-    """MediaPipe's world landmarks of this person, turned to the camera's axes; None where it follows somebody else.
-
-    They are given as seen by a camera that looks straight at the person.
-    """
+    """MediaPipe's world landmarks of this person, turned to the camera's axes; None where it follows somebody else."""
     world_m, pixels_px = world_landmarks(recording.video, recording.video.with_suffix(".mediapipe.npz"))
     order = BLAZEPOSE33.indices(*BODY)
     exact_px = truth.views[v].project(truth.points_m)[:, _BODY]
@@ -226,14 +223,9 @@ def landmarks(recording: Recording, truth: Truth, v: int) -> Estimate | None:
     if near.mean() < 0.2:
         return None
     frame = np.flatnonzero(near)
-    ray = truth.views[v].intrinsics.rays(pixels_px[frame][:, order][:, _HIPS].mean(axis=1))
-    ahead = np.concatenate([ray, np.ones((len(ray), 1))], axis=1)
-    ahead /= np.linalg.norm(ahead, axis=1, keepdims=True)
-    # The smallest rotation that takes the optical axis to the ray (Rodrigues, axis (-y, x, 0), cosine z).
-    x, y, z = ahead.T
-    k = 1 / (1 + z)
-    turn = np.stack([1 - k * x * x, -k * x * y, x, -k * x * y, 1 - k * y * y, y, -x, -y, z], axis=-1).reshape(-1, 3, 3)
-    return Estimate(frame, np.einsum("nab,njb->nja", turn, world_m[frame][:, order]), False)
+    middle_px = pixels_px[frame][:, order][:, _HIPS].mean(axis=1)
+    turned = to_camera_axes(world_m[frame][:, order], middle_px, truth.views[v].intrinsics)
+    return Estimate(frame, turned, False)
 
 
 def compare(
