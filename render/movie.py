@@ -106,7 +106,7 @@ def movie_encoder(
                         track = None if plan is None else SoundTrack(plan, container)
                         first_s = time_s
                     frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(
-                        format="yuv420p", dst_colorspace=av.video.reformatter.Colorspace.ITU709
+                        format="yuv420p", dst_colorspace=av.video.reformatter.Colorspace.ITU709, threads=1
                     )
                     frame.pts = durations.add(time_s - first_s)
                     frame.time_base = stream.codec_context.time_base
