@@ -29,7 +29,7 @@ from benchmarks.real_truth import BODY, Truth, find_truth
 from detectors import TrackingOptions, track
 from detectors.oks import person_size_px
 from detectors.swaps import pairs_by_group
-from lifting.lift import lift
+from lifting.lift import LiftOptions, lift
 from lifting.lifter import Lifter
 from lifting.metrics import mpjpe, n_mpjpe, p_mpjpe
 from lifting.multiview import View, exchange_sides
@@ -41,6 +41,7 @@ from poses.commands import run_command
 
 KEYPOINTS = {
     "detected": "as the pipeline has them",
+    "adapted": "detected, the lifter adapted to the view (--adapt)",
     "as-labelled": "detected, tracked without undoing of swaps",
     "true-sides": "detected, the sides put right by the truth",
     "truth": "the projected truth",
@@ -163,7 +164,7 @@ def tracks_for(kind: str, truth: Truth, v: int, recording: Recording) -> Tracks:
             skeleton=COCO17,
         )
     detections = recording.detections
-    options = TrackingOptions(undo_swaps=kind == "detected")
+    options = TrackingOptions(undo_swaps=kind in ("detected", "adapted"))
     if kind == "true-sides":
         one = slice(v, v + 1)
         keypoints_px = exchange_sides(truth.keypoints_px[one], truth.exchanged[one], COCO17)[0]
@@ -206,9 +207,10 @@ def wrong_sides(keypoints_px: np.ndarray, exact_px: np.ndarray, size_px: float) 
     return {group: wrong[group] for group in ("arms", "legs")}
 
 
-def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter) -> Estimate:
+def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter, adapt: bool) -> Estimate:
     """What the lifter makes of one person's tracks in a view, in the frames in which the truth is known."""
-    poses = lift(tracks, truth.times_s, view.intrinsics, "file", lifter)
+    options = LiftOptions(adapt=adapt)
+    poses = lift(tracks, truth.times_s, view.intrinsics, "file", lifter, options)
     keep = truth.usable[poses.frame]
     return Estimate(poses.frame[keep], poses.camera_m()[keep][:, H36M17.indices(*BODY)].astype(float), True)
 
@@ -238,7 +240,8 @@ def compare(
         tracked = [tracks_for(kind, truth, v, recording) for v, recording in enumerate(recordings)]
         for lifter in lifters:
             methods[f"{lifter.card.name}, {kind}"] = [
-                lifted(tracks, truth, view, lifter) for tracks, view in zip(tracked, truth.views, strict=True)
+                lifted(tracks, truth, view, lifter, kind == "adapted")
+                for tracks, view in zip(tracked, truth.views, strict=True)
             ]
     methods["MediaPipe's 3D"] = [landmarks(recording, truth, v) for v, recording in enumerate(recordings)]
     for method, estimates in methods.items():
