@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=8, help="rendered clips of one person (8)")
     parser.add_argument("--frames", type=int, default=75, help="frames a clip, at 25 a second (75)")
     parser.add_argument("--boxes", choices=("truth", "blazepose"), default="truth", help="who finds the person's box")
-    parser.add_argument("--lifter", default="mocap-81f", help="weights of the lifter (mocap-81f)")
+    parser.add_argument("--lifter", default="wild-243f", help="weights of the lifter (wild-243f)")
     options = parser.parse_args()
     motions: Sequence[Motion] | None = load_archives(options.motion) if options.motion else None
     lifter = Lifter.load(options.lifter)

@@ -312,7 +312,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the tables; exit code 1 and one line on stderr where the clips cannot be had."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scene", nargs="+", choices=list(SCENES), default=["single"], help="recordings (single)")
-    parser.add_argument("--lifter", nargs="+", default=["mocap-81f"], metavar="NAME|FILE", help="weights to compare")
+    parser.add_argument("--lifter", nargs="+", default=["wild-243f"], metavar="NAME|FILE", help="weights to compare")
     parser.add_argument(
         "--keypoints",
         nargs="+",

@@ -300,7 +300,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--data", type=Path, nargs="+", required=True, metavar="ARCHIVES", help="archives, or folders of them"
     )
-    parser.add_argument("--lifter", nargs="+", default=["mocap-81f"], metavar="NAME|FILE", help="weights to compare")
+    parser.add_argument("--lifter", nargs="+", default=["wild-243f"], metavar="NAME|FILE", help="weights to compare")
     parser.add_argument("--clips", type=int, default=40, metavar="N", help="clips, half of them procedural (40)")
     parser.add_argument("--frames", type=int, default=80, help="of a clip at 25 a second, at most (80)")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """Errors of a lifter: on held-out motion-capture clips before unseen virtual cameras, or by the field's protocols.
 
-python -m lifting.evaluate --lifter FILE --config configs/lifting/mocap_81f.yaml --data ARCHIVES
+python -m lifting.evaluate --lifter FILE --config configs/lifting/wild_81f.yaml --data ARCHIVES
 python -m lifting.evaluate --dataset h36m --data DIR --keypoints cpn_ft_h36m_dbb --checkpoint FILE --architecture 3,3,3
 """
 

@@ -1,6 +1,6 @@
 """Train the pose network and its trajectory twin on motion capture before virtual cameras.
 
-python -m lifting.train --config configs/lifting/mocap_81f.yaml --data ARCHIVES --output weights.safetensors
+python -m lifting.train --config configs/lifting/wild_243f.yaml --data ARCHIVES --output weights.safetensors
 
 A configuration with `dataset:` trains on Human3.6M or HumanEva-I instead (`lifting.train_dataset`).
 """
@@ -225,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     if _names_a_dataset(arguments):
         return train_dataset.main(arguments)
     parser = argparse.ArgumentParser(prog="python -m lifting.train", description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, help="recipe, for example configs/lifting/mocap_81f.yaml")
+    parser.add_argument("--config", type=Path, required=True, help="recipe, such as configs/lifting/wild_243f.yaml")
     parser.add_argument("--data", type=Path, required=True, help="folder with the motion-capture archives (*.npz)")
     parser.add_argument(
         "--add",

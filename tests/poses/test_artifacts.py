@@ -61,7 +61,7 @@ def poses(rows: int) -> Poses3D:
         root_source="trajectory",
         intrinsics=LENS,
         intrinsics_source="file",
-        weights="mocap-81f sha256:00",
+        weights="wild-243f sha256:00",
         skeleton=H36M17,
     )
 
