@@ -29,9 +29,9 @@ _LEAST_SEEN = 9
 class CameraRange:
     """Where virtual cameras stand. Angles in degrees and lengths in metres, as a person writes them in YAML.
 
-    With `aimed` false, cameras stand still and their angles are independent, as when the first bundled weights, `mocap-81f`, were trained
-    (with a `distance_m` of 1.8 to 12, `roll_deg` 5, `tilted_share` 0.05): `pitch_deg`, `steep_share`, `offset_deg`,
-    `distance_m` and the rolls count; heights, lenses, pictures and movement do not.
+    With `aimed` false, cameras stand still and their angles are independent, as when the first bundled weights,
+    `mocap-81f`, were trained (with a `distance_m` of 1.8 to 12, `roll_deg` 5, `tilted_share` 0.05): `pitch_deg`,
+    `steep_share`, `offset_deg`, `distance_m` and the rolls count; heights, lenses, pictures and movement do not.
     """
 
     distance_m: tuple[float, ...] = field(default=(1.5, 15.0), metadata={"help": "nearest and farthest, log-uniform"})
