@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,7 +14,7 @@ from lifting.metrics import mpjpe, root_error_ratio
 from poses import H36M17, Intrinsics, Poses3D
 from tests.motion import (
     camera_from_world,
-    coco_keypoints,
+    coco_joints,
     h36m_joints,
     jumping_jack,
     tracks_of,
@@ -44,9 +45,11 @@ def lifted(
 ) -> tuple[Poses3D, np.ndarray]:
     """Lifted people and the true joints (T, 17, 3) in the camera frame."""
     joints = transform_points(camera_m, world_m)
-    keypoints = coco_keypoints(joints, intrinsics)
+    own = h36m_joints if lifter.input_skeleton == H36M17 else coco_joints
+    keypoints = intrinsics.project(own(joints)).astype(np.float32)
     keypoints = keypoints + noise_px * np.random.default_rng(1).normal(size=keypoints.shape)
-    poses = lift(tracks_of(keypoints), np.arange(len(joints)) / rate_hz, intrinsics, "file", lifter)
+    tracks = dataclasses.replace(tracks_of(keypoints), skeleton=lifter.input_skeleton)
+    poses = lift(tracks, np.arange(len(joints)) / rate_hz, intrinsics, "file", lifter)
     return poses, h36m_joints(joints)
 
 
@@ -54,8 +57,11 @@ def relative(joints_m: np.ndarray) -> np.ndarray:
     return joints_m - joints_m[:, :1]
 
 
-def check(poses: Poses3D, truth_m: np.ndarray, limit_m: float, root_limit: float = 0.10) -> None:
-    """Pose within `limit_m`, root within a share of its distance, up is up, left is left, in every frame."""
+def check(poses: Poses3D, truth_m: np.ndarray, limit_m: float, root_limit: float = 0.12) -> None:
+    """Pose within `limit_m`, root within a share of its distance, up is up, left is left, in every frame.
+
+    The share is the spread of body sizes: one view does not tell a tall person from a near one.
+    """
     assert mpjpe(poses.positions_m, relative(truth_m)) < limit_m
     assert root_error_ratio(poses.root_m, truth_m[:, 0]) < root_limit
     head = H36M17.index("head")
