@@ -18,13 +18,13 @@ import numpy as np
 
 from benchmarks.real_clips import world_landmarks
 from detectors import Detector, DetectorOptions, create_detector
+from detectors.base import detections_of_frames
 from detectors.error_samples import facing
 from detectors.movie import MovieWriter
 from detectors.synthetic import ClipOptions, Motion, Scene, load_archives
 from lifting.data.mocap import RATE_HZ, Clips, is_held_out
 from lifting.data.procedural import make_archive
 from pipeline.decode import VideoReader
-from pipeline.detect_stage import collect
 from poses import H36M17, Detections, InputError, Intrinsics
 from poses.artifacts import Artifact, artifact_key
 
@@ -181,7 +181,7 @@ def detect_in(video: Path, detector: Detector) -> Detections:
     for first in range(0, len(frames), _BATCH):
         part = frames[first : first + _BATCH]
         found += list(zip((f.index for f in part), detector.detect([f.image for f in part]), strict=True))
-    return collect(found, detector)
+    return detections_of_frames(found, detector)
 
 
 def _look(

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from poses import Skeleton, UsageError
+from poses import Detections, Skeleton, UsageError
 from poses.artifacts import require_shape
 
 TILE_LAYOUTS = ("none", "coarse", "fine")
@@ -156,3 +156,25 @@ class Detector(Protocol):
     def close(self) -> None:
         """Release what the detector holds; it cannot be used afterwards."""
         ...
+
+
+def detections_of_frames(found: Sequence[tuple[int, FrameDetections]], detector: Detector) -> Detections:
+    """Rows of several frames as one artifact; (frame index, its people) in the order of frames."""
+    joints = len(detector.skeleton)
+    people = [result for _, result in found]
+    return Detections(
+        frame=np.repeat(
+            np.array([index for index, _ in found], dtype=np.int64), [len(result.score) for result in people]
+        ),
+        box_px=_stack([result.box_px for result in people], (4,)),
+        score=_stack([result.score for result in people], ()),
+        keypoints_px=_stack([result.keypoints_px for result in people], (joints, 2)),
+        keypoint_score=_stack([result.keypoint_score for result in people], (joints,)),
+        skeleton=detector.skeleton,
+        detector=detector.name,
+        weights_sha256=detector.weights_sha256,
+    )
+
+
+def _stack(arrays: Sequence[np.ndarray], tail: tuple[int, ...]) -> np.ndarray:
+    return np.concatenate([np.zeros((0, *tail), dtype=np.float32), *arrays]).astype(np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from detectors.base import Detector, FrameDetections
+from detectors.base import Detector, FrameDetections, detections_of_frames
 from detectors.oks import pairwise_oks
 from detectors.synthetic import ClipOptions, Motion, Scene
 from detectors.tracking import TrackingOptions, track
@@ -126,7 +126,7 @@ def _clip(detector: Detector, motions: Motions, frames: int, seed: int) -> list[
             visible[frame] = truth.visible_coco
             images.append(np.ascontiguousarray(image[window[1] : window[3], window[0] : window[2]]))
         detected += detector.detect(images)
-    detections = _detections(detected, detector)
+    detections = detections_of_frames(list(enumerate(detected)), detector)
     tracks = track(detections, scene.timestamps_s, TrackingOptions())
     truth_px = scene.keypoints_coco_px - np.array(window[:2])
     inside = ((truth_px >= 0) & (truth_px < (window[2] - window[0], window[3] - window[1]))).all(axis=-1)
@@ -158,19 +158,6 @@ def _window(rng: np.random.Generator, scene: Scene) -> tuple[int, int, int, int]
         x2 = int(high[0] - part * (high[0] - low[0]))
     x1, y1, x2, y2 = max(0, x1), max(0, y1), min(width, x2), min(height, y2)
     return (x1, y1, x2, y2) if x2 - x1 >= 64 and y2 - y1 >= 64 else (0, 0, width, height)
-
-
-def _detections(found: Sequence[FrameDetections], detector: Detector) -> Detections:
-    return Detections(
-        frame=np.repeat(np.arange(len(found)), [len(f) for f in found]).astype(np.int64),
-        box_px=np.concatenate([f.box_px for f in found]),
-        score=np.concatenate([f.score for f in found]),
-        keypoints_px=np.concatenate([f.keypoints_px for f in found]),
-        keypoint_score=np.concatenate([f.keypoint_score for f in found]),
-        skeleton=detector.skeleton,
-        detector=detector.name,
-        weights_sha256=detector.weights_sha256,
-    )
 
 
 def _likeness(points_px: np.ndarray, truth_px: np.ndarray) -> np.ndarray:

@@ -75,7 +75,9 @@ class Lifter:
         self.precision = precision
         self.networks = (position, trajectory)
         self._position = FastNetwork(position, precision, device)
-        self._trajectory = FastNetwork(trajectory, precision, device)
+        # A checkpoint without a trajectory network stands in for its own twin, which is never asked.
+        same = trajectory is position
+        self._trajectory = self._position if same else FastNetwork(trajectory, precision, device)
 
     @classmethod
     def load(cls, name_or_path: str, device: str = "cpu", precision: str = "fp32") -> Lifter:

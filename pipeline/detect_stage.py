@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from detectors.base import Detector, FrameDetections
+from detectors.base import Detector, FrameDetections, detections_of_frames
 from pipeline.cache import make_folder
 from pipeline.decode import Frame, VideoReader
 from pipeline.progress import Step
@@ -86,7 +86,7 @@ def detect_video(
 
     def close_chunk() -> None:
         nonlocal chunks
-        store.write(chunks, collect(found, detector))
+        store.write(chunks, detections_of_frames(found, detector))
         found.clear()
         chunks += 1
 
@@ -107,24 +107,6 @@ def detect_video(
     return reader.info(), concatenate(store.read(chunks))
 
 
-def collect(found: Sequence[tuple[int, FrameDetections]], detector: Detector) -> Detections:
-    """Rows of several frames as one artifact; (frame index, its people) in the order of frames."""
-    joints = len(detector.skeleton)
-    people = [result for _, result in found]
-    return Detections(
-        frame=np.repeat(
-            np.array([index for index, _ in found], dtype=np.int64), [len(result.score) for result in people]
-        ),
-        box_px=_stack([result.box_px for result in people], (4,)),
-        score=_stack([result.score for result in people], ()),
-        keypoints_px=_stack([result.keypoints_px for result in people], (joints, 2)),
-        keypoint_score=_stack([result.keypoint_score for result in people], (joints,)),
-        skeleton=detector.skeleton,
-        detector=detector.name,
-        weights_sha256=detector.weights_sha256,
-    )
-
-
 def concatenate(parts: Sequence[Detections]) -> Detections:
     """Chunks of one video, in order, as one artifact."""
     if not parts:
@@ -140,7 +122,3 @@ def concatenate(parts: Sequence[Detections]) -> Detections:
         detector=first.detector,
         weights_sha256=first.weights_sha256,
     )
-
-
-def _stack(arrays: Sequence[np.ndarray], tail: tuple[int, ...]) -> np.ndarray:
-    return np.concatenate([np.zeros((0, *tail), dtype=np.float32), *arrays]).astype(np.float32)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from render.shapes import capsules, draw_text, fill, fixed_point, text_width
+from render.stills import clock_text
 from render.style import Theme
 
 _FRAME_ROOM = 45
@@ -54,10 +55,8 @@ class Header:
     def draw(self, frame: int, time_s: float, distance_mm: float = math.nan) -> np.ndarray:
         """(height, width, 3) uint8 line for a frame, its time in the source and, where compared, a distance."""
         image = self._background.copy()
-        minutes, seconds = divmod(time_s, 60)
-        clock = f"{int(minutes)}:{seconds:05.2f}"
         left, middle, height = self._text_height, self._height / 2, self._text_height
-        draw_text(image, clock, left, middle, height, self._theme.text)
+        draw_text(image, clock_text(time_s), left, middle, height, self._theme.text)
         if self._has_frame:
             draw_text(image, f"frame {frame}", self._frame_left, middle, height, self._theme.faint_text)
         if self._compared:

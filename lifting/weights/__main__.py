@@ -41,7 +41,8 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path) -> str:
-    card, measured = read_card(path), read_card(path).measured
+    card = read_card(path)
+    measured = card.measured
     errors = ", ".join(form.format(measured[name]) for name, form in _FIGURES if name in measured)
     lines = [
         card.summary,
