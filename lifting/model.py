@@ -122,34 +122,61 @@ class TemporalModel(nn.Module):
     def forward_single(self, keypoints: Tensor) -> Tensor:
         """One frame of output from exactly one receptive field: (B, receptive field, J_in, 2) to (B, 1, J_out, 3).
 
-        The same as `forward` with the same weights, but each convolution moves by its own width instead of being
-        dilated, so that nothing is computed that the one frame does not need (appendix A.6): every layer becomes one
-        matrix product. Training on single frames of different sequences takes a twentieth of the work. `ValueError`
-        if the input does not fit, or for dense convolutions, which leave out no frame that a stride could skip.
+        As `forward_spaced`, where the spacing does not matter.
+        """
+        frames = self.architecture.receptive_field
+        if keypoints.shape[1] != frames:
+            raise ValueError(f"expected one receptive field of {frames} frames, got {keypoints.shape[1]}")
+        return self.forward_spaced(keypoints, frames)
+
+    def forward_spaced(self, keypoints: Tensor, spacing: int) -> Tensor:
+        """n frames of output, `spacing` apart: (B, receptive field + (n - 1) spacing, J_in, 2) to (B, n, J_out, 3).
+
+        The same as every `spacing`-th frame of `forward` with the same weights, but convolutions up to a receptive
+        field of `spacing` move by their own width instead of being dilated (appendix A.6), and the later ones see only
+        the frames that are left: nothing is computed that no frame of output needs, and what several need, once. Each
+        layer becomes one matrix product. One frame takes a twentieth of the work of `forward`; of three frames that
+        are 27 apart, with a receptive field of 81, each takes three fifths of that. `ValueError` if the input does not
+        fit, for a `spacing` that is not the receptive field of the first layers, or for dense convolutions, which
+        leave out no frame that a stride could skip.
         """
         setup = self.architecture
+        fields = [math.prod(setup.filter_widths[:layers]) for layers in range(len(setup.filter_widths) + 1)]
         if setup.dense:
             raise ValueError("dense convolutions have no strided twin, use forward")
-        batch = len(keypoints)
-        if keypoints.shape[1:] != (setup.receptive_field, setup.input_joints, 2):
+        if spacing not in fields:
+            raise ValueError(f"the spacing must be one of {', '.join(map(str, fields))}, got {spacing}")
+        further = keypoints.shape[1] - setup.receptive_field
+        if keypoints.shape[2:] != (setup.input_joints, 2) or further < 0 or further % spacing:
             raise ValueError(
-                f"expected keypoints of shape (B, {setup.receptive_field}, {setup.input_joints}, 2), "
+                f"expected keypoints of shape (B, {setup.receptive_field} + n x {spacing}, {setup.input_joints}, 2), "
                 f"got {tuple(keypoints.shape)}"
             )
-        x = self._strided(keypoints.flatten(2), self.expand_conv, self.expand_bn)
-        for block, width in enumerate(setup.filter_widths[1:]):
-            kept = width - 1 if setup.causal else width // 2
-            residual = x.reshape(batch, -1, width, setup.channels)[:, :, kept]
-            for layer in (2 * block, 2 * block + 1):
-                x = self._strided(x, self.layers_conv[layer], self.layers_bn[layer])
+        x = keypoints.flatten(2)
+        apart = 1
+        for block, (width, dilation) in enumerate(setup.convolutions):
+            # The frames of x are `apart`; a convolution that moves by its width leaves every width-th of them.
+            if dilation < spacing:
+                taps = x.unflatten(1, (-1, width)).unbind(dim=2)
+                apart *= width
+            else:
+                step = dilation // apart
+                left = x.shape[1] - (width - 1) * step
+                taps = tuple(x[:, first : first + left] for first in range(0, width * step, step))
+            if block == 0:
+                x = self._product(taps, self.expand_conv, self.expand_bn)
+                continue
+            residual = taps[width - 1 if setup.causal else width // 2]
+            for layer in (2 * block - 2, 2 * block - 1):
+                x = self._product(taps, self.layers_conv[layer], self.layers_bn[layer])
+                taps = (x,)
             x = residual + x
         x = nn.functional.linear(x, self.shrink.weight[:, :, 0], self.shrink.bias)
-        return x.reshape(batch, 1, setup.output_joints, 3)
+        return x.unflatten(2, (setup.output_joints, 3))
 
-    def _strided(self, x: Tensor, convolution: nn.Module, norm: nn.Module) -> Tensor:
-        """(B, T, C_in) to (B, T / width, C_out): a convolution that moves by its width, batch norm, ReLU, dropout."""
+    def _product(self, taps: tuple[Tensor, ...], convolution: nn.Module, norm: nn.Module) -> Tensor:
+        """The taps of a convolution, (B, T, C_in) each, to (B, T, C_out), with batch norm, ReLU and dropout."""
         weight: Tensor = convolution.weight  # type: ignore[assignment]
-        out, _, width = weight.shape
-        groups = x.reshape(-1, width * x.shape[2])
-        y = nn.functional.linear(groups, weight.permute(0, 2, 1).reshape(out, -1))
-        return self.drop(torch.relu(norm(y))).reshape(len(x), -1, out)
+        gathered = torch.cat(taps, dim=-1)
+        y = nn.functional.linear(gathered.flatten(0, 1), weight.permute(0, 2, 1).flatten(1))
+        return self.drop(torch.relu(norm(y))).unflatten(0, gathered.shape[:2])

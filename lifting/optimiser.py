@@ -16,6 +16,9 @@ from torch import nn
 from lifting.model import TemporalModel
 from poses import UsageError
 
+_NEWTON_SCHULZ_STEPS = 3
+"""Of the usual five: two fifths less work, and no worse on the motion-capture recipe."""
+
 OptimiserName = Literal["amsgrad", "muon"]
 
 
@@ -47,7 +50,11 @@ class Optimiser:
             if not hasattr(torch.optim, "Muon"):
                 raise UsageError(f"PyTorch {torch.__version__} has no Muon", "install torch>=2.9, or choose amsgrad")
             muon = torch.optim.Muon(
-                self._views, lr=muon_factor * learning_rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+                self._views,
+                lr=muon_factor * learning_rate,
+                weight_decay=0.0,
+                adjust_lr_fn="match_rms_adamw",
+                ns_steps=_NEWTON_SCHULZ_STEPS,
             )
             self._parts.append((muon_factor, muon))
 

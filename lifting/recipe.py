@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,9 @@ class Recipe:
     procedural_hours: float = field(
         default=0.6, metadata={"help": "of motion made for the archive `procedural`, where the data hold none"}
     )
+    further_procedural_hours: float = field(
+        default=0.0, metadata={"help": "of it made beyond that, to train on; nothing of it is held out"}
+    )
     held_out_share: float = field(default=0.08, metadata={"help": "share of the recordings kept for evaluation"})
     filter_widths: tuple[int, ...] = field(default=(3, 3, 3, 3), metadata={"help": "temporal filter widths"})
     causal: bool = field(default=False, metadata={"help": "see only frames up to the present one"})
@@ -46,7 +50,16 @@ class Recipe:
     dropout: float = field(default=0.1, metadata={"help": "dropout of both networks"})
     steps: int = field(default=8000, metadata={"help": "optimiser steps"})
     sequences: int = field(default=512, metadata={"help": "different sequences a step"})
-    frames_out: int = field(default=2, metadata={"help": "consecutive frames of output of each; two give a velocity"})
+    outputs: int = field(default=1, metadata={"help": "frames of output of each"})
+    spacing: int | None = field(
+        default=None,
+        metadata={
+            "help": "frames between them, the receptive field of some of the first layers (default: of all but one)"
+        },
+    )
+    velocity_share: float = field(
+        default=1.0, metadata={"help": "share of the sequences of which the next frames are lifted too, for velocities"}
+    )
     optimiser: OptimiserName = field(default="amsgrad", metadata={"help": "amsgrad or muon (lifting/optimiser.py)"})
     muon_factor: float = field(default=10.0, metadata={"help": "Muon's learning rate, in that of the others"})
     learning_rate: float = field(default=1e-3, metadata={"help": "at the first step"})
@@ -68,6 +81,26 @@ class Recipe:
     bodies: BodyRange = field(default=BodyRange(), metadata={"help": "proportions of the bodies"})
     cameras: CameraRange = field(default=CameraRange(), metadata={"help": "virtual cameras"})
     noise: KeypointNoise = field(default=KeypointNoise(), metadata={"help": "errors of the keypoints"})
+
+    def __post_init__(self) -> None:
+        possible = [math.prod(self.filter_widths[:layers]) for layers in range(len(self.filter_widths) + 1)]
+        if self.spacing is not None and self.spacing not in possible:
+            raise ValueError(f"spacing must be one of {', '.join(map(str, possible))}, got {self.spacing}")
+        if self.outputs < 1 or not 0 <= self.velocity_share <= 1:
+            raise ValueError(
+                "outputs must be at least 1 and velocity_share lie between 0 and 1, "
+                f"got {self.outputs} and {self.velocity_share:g}"
+            )
+
+    @property
+    def output_spacing(self) -> int:
+        """Frames between two frames of output."""
+        return math.prod(self.filter_widths[:-1]) if self.spacing is None else self.spacing
+
+    @property
+    def sequence_frames(self) -> int:
+        """Frames of a training sequence: of all that the frames of output and those after them depend on."""
+        return math.prod(self.filter_widths) + (self.outputs - 1) * self.output_spacing + 1
 
     @property
     def skeleton(self) -> Skeleton:

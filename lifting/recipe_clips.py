@@ -19,6 +19,7 @@ PROCEDURAL = "procedural"
 """Name of the archive that is made rather than read, unless the folder holds one of that name."""
 
 PROCEDURAL_SEED = 1
+_FURTHER_SEED = 2
 _USUAL_SHARE = 0.15
 
 
@@ -36,6 +37,14 @@ def recipe_clips(recipe: Recipe, folder: Path, additions: Sequence[Path] = ()) -
         log.info("making %g hours of procedural motion", recipe.procedural_hours)
         parts.append(make_archive(PROCEDURAL_SEED, recipe.procedural_hours))
     return concatenate([*parts, *(load_bvh_folder(path) for path in additions)])
+
+
+def with_further_procedural(recipe: Recipe, training: Clips) -> Clips:
+    """The training clips and the recipe's `further_procedural_hours`, drawn with another seed than what is held out."""
+    if not recipe.further_procedural_hours or PROCEDURAL not in recipe.archive_weights:
+        return training
+    log.info("making %g further hours of procedural motion", recipe.further_procedural_hours)
+    return concatenate([training, make_archive(_FURTHER_SEED, recipe.further_procedural_hours)])
 
 
 def _name(folder: Path) -> str:

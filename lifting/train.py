@@ -12,7 +12,6 @@ import copy
 import dataclasses
 import json
 import logging
-import math
 import pickle
 import time
 from pathlib import Path
@@ -32,9 +31,9 @@ from lifting.lifter import Lifter, weights_path
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
 from lifting.optimiser import Optimiser
-from lifting.person_frame import normalise
+from lifting.person_frame import PersonFrame, normalise
 from lifting.recipe import Recipe, load_recipe
-from lifting.recipe_clips import recipe_clips, with_folders
+from lifting.recipe_clips import recipe_clips, with_folders, with_further_procedural
 from lifting.transfer import transfer
 from poses import InputError, UsageError, get_skeleton
 from poses.archive import write_atomically
@@ -48,8 +47,9 @@ log = logging.getLogger("lifting.train")
 def make_batch(sampler: WindowSampler, recipe: Recipe, step: int, device: str = "cpu") -> Batch:
     """The sequences of one step; they depend on the seed and the step alone, so that a resumed run sees the same."""
     generator = torch.Generator(device).manual_seed(recipe.seed * 1_000_003 + step)
-    frames = math.prod(recipe.filter_widths) - 1 + recipe.frames_out
-    joints = sampler.draw(recipe.sequences, frames, recipe.cameras.speed, generator, recipe.reversed_share)
+    joints = sampler.draw(
+        recipe.sequences, recipe.sequence_frames, recipe.cameras.speed, generator, recipe.reversed_share
+    )
     joints = recombine(joints, recipe.recombined_share, generator)
     joints = mirror_bodies(joints, torch.rand(len(joints), generator=generator, device=device) < 0.5)
     joints = vary_bodies(joints, recipe.bodies, generator)
@@ -135,26 +135,32 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     recipe = run.recipe
     rate, momentum = schedule(recipe, run.step)
     run.optimiser.set_learning_rate(rate)
-    architecture = run.position.architecture
     points, frame = normalise(batch.keypoints.to(device), recipe.skeleton)
-    before = architecture.padding[0]
-    inner = slice(before, before + recipe.frames_out)
-    frame = frame.inner(inner)
-    windows = torch.cat([points[:, i : i + architecture.receptive_field] for i in range(recipe.frames_out)])
-    positions, root = batch.positions_m[:, inner].to(device), batch.root_m[:, inner].to(device)
+    # Below the frames of output, the next ones of some sequences: two neighbours have a velocity.
+    neighbours = round(recipe.velocity_share * len(points))
+    first, spacing = run.position.architecture.padding[0], recipe.output_spacing
+    end = first + (recipe.outputs - 1) * spacing + 1
+
+    def at_outputs(values: Tensor) -> Tensor:
+        """(B, T, ...) to (B + neighbours, outputs, ...)."""
+        return torch.cat([values[:, first:end:spacing], values[:neighbours, first + 1 : end + 1 : spacing]])
+
+    positions, root = at_outputs(batch.positions_m.to(device)), at_outputs(batch.root_m.to(device))
+    frame = PersonFrame(at_outputs(frame.rotation), at_outputs(frame.spread))
+    windows = torch.cat([points[:, :-1], points[:neighbours, 1:]])
     for model in (run.position, run.trajectory):
         model.train()
         model.set_batch_norm_momentum(momentum)
     # Dropout too depends on the step alone, so that an interrupted run ends in the same weights.
     torch.manual_seed(recipe.seed * 1_000_003 + run.step)
     with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
-        answer, root_answer = (
-            torch.cat(model.forward_single(windows).chunk(recipe.frames_out), dim=1)
-            for model in (run.position, run.trajectory)
-        )
+        answer, root_answer = (model.forward_spaced(windows, spacing) for model in (run.position, run.trajectory))
     predicted = frame.positions_to_camera(answer.float())
     pose = mpjpe_loss(predicted, positions)
-    velocity = velocity_loss(predicted, positions)
+    velocity = torch.zeros_like(pose)
+    if neighbours:
+        pairs = (torch.stack([p[:neighbours], p[-neighbours:]], dim=1) for p in (predicted, positions))
+        velocity = velocity_loss(*pairs)
     trajectory = wmpjpe_loss(frame.root_to_camera(root_answer.float()), root)
     run.optimiser.zero_grad()
     (pose + recipe.velocity_weight * velocity + trajectory).backward()
@@ -260,6 +266,7 @@ def _train_recipe(options: argparse.Namespace, config: Path, output: Path, check
             _train_recipe(options, before, first)
         recipe = dataclasses.replace(recipe, start_from=str(first))
     clips, held_out = split(recipe_clips(recipe, options.data, folders), recipe.held_out_share)
+    clips = with_further_procedural(recipe, clips)
     log.info("%d clips to train on, %d held out", len(clips), len(held_out))
     run = train(recipe, clips, checkpoint or output.with_suffix(".checkpoint"), options.device)
     card = Card(

@@ -78,6 +78,50 @@ def test_sequences_of_a_batch_do_not_touch() -> None:
     torch.testing.assert_close(model(points), alone)
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(
+    ("filter_widths", "spacing"),
+    [((3, 3, 3), 9), ((3, 3, 3), 27), ((3, 3, 3), 3), ((3, 3, 3), 1), ((5, 3, 1), 15), ((1, 3, 5), 3), ((7,), 1)],
+)
+def test_spaced_frames_are_those_of_the_whole_sequence(
+    filter_widths: tuple[int, ...], spacing: int, causal: bool
+) -> None:
+    model = small(filter_widths, causal)
+    points = torch.randn(2, model.architecture.receptive_field + 3 * spacing, 5, 2)
+    torch.testing.assert_close(model.forward_spaced(points, spacing), model(points)[:, ::spacing])
+    alone = points[:, : model.architecture.receptive_field]
+    torch.testing.assert_close(model.forward_single(alone), model(alone))
+
+
+def test_spaced_frames_have_the_same_gradient() -> None:
+    model, points = small((3, 3, 3)), torch.randn(2, 45, 5, 2)
+    gradients = []
+    for answer in (model.forward_spaced(points, 9), model(points)[:, ::9]):
+        model.zero_grad()
+        answer.square().sum().backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(
+    ("shape", "spacing", "message"),
+    [
+        ((1, 9, 5, 2), 2, "the spacing must be one of 1, 3, 9, got 2"),
+        ((1, 11, 5, 2), 3, r"expected keypoints of shape \(B, 9 \+ n x 3, 5, 2\), got \(1, 11, 5, 2\)"),
+        ((1, 6, 5, 2), 3, "expected keypoints of shape"),
+        ((1, 9, 6, 2), 3, "expected keypoints of shape"),
+    ],
+)
+def test_spaced_frames_that_do_not_fit(shape: tuple[int, ...], spacing: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small((3, 3)).forward_spaced(torch.zeros(shape), spacing)
+
+
+def test_a_single_frame_is_made_of_one_receptive_field() -> None:
+    with pytest.raises(ValueError, match="one receptive field of 9 frames, got 12"):
+        small((3, 3)).forward_single(torch.zeros(1, 12, 5, 2))
+
+
 def test_parameter_names_are_the_authors() -> None:
     names = set(small((3, 3, 3)).state_dict())
     wanted = {"expand_conv.weight", "expand_bn.running_var", "shrink.weight", "shrink.bias"}

@@ -44,12 +44,12 @@ def test_muons_update_of_a_hidden_layer_is_orthogonal() -> None:
     learn(model, Optimiser([model], "muon", 0.001), 1)
     for weight, old in zip(hidden(model), before, strict=True):
         values = torch.linalg.svdvals((weight.detach() - old).flatten(1))
-        # The iteration brings singular values to within 0.7 to 1.2 of each other, not to equality.
-        assert values.min() > 0.5 * values.max()
+        # Three rounds bring singular values nearer to each other, not to equality.
+        assert values.min() > 0.4 * values.max()
     amsgrad = model_from(SMALL, 1)
     learn(amsgrad, Optimiser([amsgrad], "amsgrad", 0.001), 1)
     values = torch.linalg.svdvals((hidden(amsgrad)[0].detach() - before[0]).flatten(1))
-    assert values.min() < 0.5 * values.max()
+    assert values.min() < 0.4 * values.max()
 
 
 @pytest.mark.parametrize("name", get_args(OptimiserName))

@@ -51,6 +51,19 @@ def test_a_missing_base_is_named(base: Path) -> None:
         load_recipe(base)
 
 
+def test_frames_of_output_are_as_far_apart_as_the_network_can_share(base: Path) -> None:
+    recipe = load_recipe(base, ["filter_widths=[3, 3, 5]", "outputs=4"])
+    # All layers but the last see nine frames; a frame more for the neighbour of the last output.
+    assert (recipe.output_spacing, recipe.sequence_frames) == (9, 45 + 3 * 9 + 1)
+    assert load_recipe(base, ["spacing=3"]).output_spacing == 3
+    with pytest.raises(UsageError, match="spacing must be one of 1, 3, 9, 45, got 5"):
+        load_recipe(base, ["filter_widths=[3, 3, 5]", "spacing=5"])
+    with pytest.raises(UsageError, match="outputs must be at least 1"):
+        load_recipe(base, ["outputs=0"])
+    with pytest.raises(UsageError, match="velocity_share lie between 0 and 1"):
+        load_recipe(base, ["velocity_share=1.5"])
+
+
 def test_assignments_reach_into_sections(base: Path) -> None:
     recipe = load_recipe(base, ["cameras.roll_deg=3", "noise.person_spread=0.1", "steps=5"])
     assert (recipe.cameras.roll_deg, recipe.noise.person_spread, recipe.steps) == (3.0, 0.1, 5)

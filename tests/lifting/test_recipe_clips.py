@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from lifting.recipe import Recipe
-from lifting.recipe_clips import recipe_clips, with_folders
+from lifting.recipe_clips import recipe_clips, with_folders, with_further_procedural
 from poses import UsageError
 from tests.lifting.archives import write_archive
 from tests.motion import walker
@@ -36,6 +37,19 @@ def test_procedural_motion_is_made_where_the_data_hold_none(data: Path) -> None:
 def test_procedural_motion_of_the_data_is_read(data: Path) -> None:
     write_archive(data / "procedural.npz", {"mine": walker(1.0, 50)})
     assert recipe_clips(RECIPE, data).names == ("procedural/mine", "walks/one")
+
+
+def test_further_procedural_motion_is_other_motion_for_training(data: Path) -> None:
+    clips = recipe_clips(RECIPE, data)
+    more = with_further_procedural(dataclasses.replace(RECIPE, further_procedural_hours=0.002), clips)
+    added = [more.clip(i) for i in range(len(clips), len(more))]
+    assert sum(map(len, added)) >= 0.002 * 3600 * 50
+    assert archives(more.names[len(clips) :]) == {"procedural"}
+    first = {clips.clip(i)[:50].tobytes() for i in range(len(clips))}
+    assert not first & {clip[:50].tobytes() for clip in added}
+    assert with_further_procedural(RECIPE, clips) is clips
+    without = dataclasses.replace(RECIPE, archive_weights={"walks": 1.0}, further_procedural_hours=0.002)
+    assert with_further_procedural(without, clips) is clips
 
 
 def test_folders_join_with_their_shares(tmp_path: Path) -> None:

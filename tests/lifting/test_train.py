@@ -37,7 +37,9 @@ TINY = Recipe(
     dropout=0.1,
     steps=200,
     sequences=16,
-    frames_out=8,
+    outputs=3,
+    spacing=1,
+    velocity_share=0.5,
     learning_rate=0.02,
     average_decay=0.95,
 )
@@ -102,7 +104,7 @@ def test_schedule_falls_exponentially_between_its_ends() -> None:
 def test_batches_depend_on_seed_and_step_alone(clips: Clips) -> None:
     sampler = WindowSampler(clips, TINY.archive_weights)
     first, again = make_batch(sampler, TINY, 3), make_batch(sampler, TINY, 3)
-    assert first.keypoints.shape == (16, 9 - 1 + 8, 17, 2)
+    assert first.keypoints.shape == (16, 9 + 2 + 1, 17, 2)
     assert torch.equal(first.keypoints, again.keypoints)
     assert not torch.equal(first.keypoints, make_batch(sampler, TINY, 4).keypoints)
     assert not torch.equal(first.keypoints, make_batch(sampler, dataclasses.replace(TINY, seed=2), 3).keypoints)
