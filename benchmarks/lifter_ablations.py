@@ -23,7 +23,7 @@ from lifting.data.mocap import Clips, split
 from lifting.evaluate_clips import evaluate_clips
 from lifting.lifter import Lifter
 from lifting.recipe import Recipe, load_recipe
-from lifting.recipe_clips import PROCEDURAL, recipe_clips
+from lifting.recipe_clips import PROCEDURAL, recipe_clips, with_further_procedural
 from lifting.train import train
 from poses.commands import run_command
 
@@ -52,6 +52,10 @@ def _by_frames(recipe: Recipe, clips: Clips) -> Recipe:
 def _without_procedural(recipe: Recipe, _: Clips) -> Recipe:
     kept = {name: weight for name, weight in recipe.archive_weights.items() if name != PROCEDURAL}
     return dataclasses.replace(recipe, archive_weights=kept)
+
+
+def _in_large_steps(recipe: Recipe, _: Clips) -> Recipe:
+    return dataclasses.replace(recipe, steps=recipe.steps // 4, sequences=recipe.sequences * 4)
 
 
 def _part(name: str, **values: Any) -> Change:
@@ -83,8 +87,10 @@ NOISE_GUESSED = {
 OLD_BODIES = {"own_share": 1.0}
 OLD_CAMERAS = {"aimed": False, "distance_m": (1.8, 12.0)}
 
+WHOLE = "whole recipe"
+
 ABLATIONS: dict[str, tuple[Change, ...]] = {
-    "whole recipe": (),
+    WHOLE: (),
     "plain recipe: none of these": (
         _without_procedural,
         _by_frames,
@@ -94,6 +100,7 @@ ABLATIONS: dict[str, tuple[Change, ...]] = {
         _whole(recombined_share=0.0, reversed_share=0.0, velocity_weight=0.0, optimiser="amsgrad", decay="exponential"),
     ),
     "no procedural motion": (_without_procedural,),
+    "a quarter of the procedural motion": (_whole(further_procedural_hours=0.0),),
     "archives by their frames": (_by_frames,),
     "bodies as recorded": (_part("bodies", **OLD_BODIES),),
     "no recombination, no reversal": (_whole(recombined_share=0.0, reversed_share=0.0),),
@@ -101,6 +108,8 @@ ABLATIONS: dict[str, tuple[Change, ...]] = {
     "white keypoint noise": (_part("noise", **NOISE_GUESSED),),
     "no exchanged sides": (_part("noise", **NO_SWAPS),),
     "no velocity loss": (_whole(velocity_weight=0.0),),
+    "a quarter of the steps, four times as large": (_in_large_steps,),
+    "one frame of output of a sequence": (_whole(outputs=1),),
     "AMSGrad, exponential decay": (_whole(optimiser="amsgrad", decay="exponential"),),
 }
 
@@ -141,17 +150,18 @@ def _run(options: argparse.Namespace) -> None:
     judge = load_recipe(CONFIG)
     base = dataclasses.replace(judge, steps=options.steps, sequences=options.sequences, **SMALL)
     clips, held_out = split(recipe_clips(judge, options.data), judge.held_out_share)
-    # Every fourth held-out clip: the differences are larger than what that leaves to chance.
     held_out = held_out.select(range(0, len(held_out), options.every))
+    more = with_further_procedural(judge, clips)
     results = options.output / "results.jsonl"
-    for name, changes in ABLATIONS.items():
+    again = {f"{WHOLE}, seed {seed}": (_whole(seed=seed),) for seed in range(2, options.seeds + 1)}
+    for name, changes in {**ABLATIONS, **again}.items():
         if name in {line["name"] for line in _lines(results)}:
             continue
         recipe = base
         for change in changes:
             recipe = change(recipe, clips)
         log.info("%s", name)
-        run(name, recipe, clips, held_out, judge, options)
+        run(name, recipe, more if recipe.further_procedural_hours else clips, held_out, judge, options)
     sys.stdout.write(table(_lines(results)) + "\n")
 
 
@@ -185,8 +195,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with the motion-capture archives")
     parser.add_argument("--output", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--steps", type=int, default=1000, help="optimiser steps a run (default: 1000)")
-    parser.add_argument("--sequences", type=int, default=256, help="sequences a step (default: 256)")
-    parser.add_argument("--every", type=int, default=4, metavar="N", help="measure on every N-th held-out clip")
+    parser.add_argument("--sequences", type=int, default=64, help="sequences a step (default: 64)")
+    parser.add_argument(
+        "--every", type=int, default=3, metavar="N", help="measure on every N-th held-out clip (default: 3)"
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="of the whole recipe: what lies between them is chance")
     parser.add_argument("--device", default="cpu", help="cpu or cuda[:i] (default: cpu)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

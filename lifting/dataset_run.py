@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from lifting.frame_store import Windows
 from lifting.model import Architecture, TemporalModel
 from lifting.reference_checkpoint import load_reference_checkpoint, save_reference_checkpoint
 from poses import InputError
-from poses.archive import write_atomically
+from poses.checkpoints import read_checkpoint, write_checkpoint
 from poses.distributed import Ranks
 
 log = logging.getLogger(__name__)
@@ -97,16 +96,12 @@ class DatasetRun:
             "frames": self._frames,
             "world": self.ranks.world,
         }
-        write_atomically(path, lambda stream: torch.save(state, stream))
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint. `InputError` when it is cut off, or belongs to another recipe or other data."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            recipe, frames, world = state["recipe"], state["frames"], state["world"]
-        except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
-            reason = " ".join(str(error).split()).split(". ")[0]
-            raise InputError(f"{path}: not a readable checkpoint ({reason})", "delete it to start again") from None
+        state = read_checkpoint(path, ["recipe", "frames", "world", "networks", "optimiser", "scaler", "epoch", "step"])
+        recipe, frames, world = state["recipe"], state["frames"], state["world"]
         other = "delete it, or choose another --output, to start again"
         if recipe != self.recipe.fingerprint():
             raise InputError(f"{path}: the checkpoint belongs to another recipe", other)

@@ -12,9 +12,9 @@ import copy
 import dataclasses
 import json
 import logging
-import pickle
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +36,7 @@ from lifting.recipe import Recipe, load_recipe
 from lifting.recipe_clips import recipe_clips, with_folders, with_further_procedural
 from lifting.transfer import transfer
 from poses import InputError, UsageError, get_skeleton
-from poses.archive import write_atomically
+from poses.checkpoints import read_checkpoint, write_checkpoint
 from poses.commands import run_command
 from poses.distributed import leave
 from poses.options import load_yaml
@@ -103,23 +103,19 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write the checkpoint atomically."""
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        state["step"] = self.step  # type: ignore[assignment]
-        state["recipe"] = json.dumps(dataclasses.asdict(self.recipe), sort_keys=True)  # type: ignore[assignment]
-        write_atomically(path, lambda stream: torch.save(state, stream))
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
+        state["step"] = self.step
+        state["recipe"] = json.dumps(dataclasses.asdict(self.recipe), sort_keys=True)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint; `InputError` when it belongs to another recipe."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            recipe, step = state["recipe"], state["step"]
-        except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
-            raise InputError(f"{path}: not a readable checkpoint ({error})", "delete it to start again") from None
-        if recipe != json.dumps(dataclasses.asdict(self.recipe), sort_keys=True):
+        state = read_checkpoint(path, ["recipe", "step", *self._parts()])
+        if state["recipe"] != json.dumps(dataclasses.asdict(self.recipe), sort_keys=True):
             raise InputError(f"{path}: the checkpoint belongs to another recipe", "delete it to start again")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
-        self.step = step
+        self.step = state["step"]
 
 
 def schedule(recipe: Recipe, step: int) -> tuple[float, float]:

@@ -20,6 +20,8 @@ STILL_ENDINGS = (".png", ".jpg", ".jpeg")
 _JPEG_QUALITY = 92
 _LANDSCAPE = 1.5
 """Width over height that a sheet comes close to where the number of columns is free."""
+_LEEWAY = 1.35
+"""By so much the number of columns may miss the one for that."""
 
 
 def write_still(path: str | Path, image: np.ndarray) -> None:
@@ -65,7 +67,8 @@ def contact_sheet(
     images : (H, W, 3) uint8 BGR, one for each time; read one after the other, only small copies are kept. Pictures of
         another shape than the first are fitted into the same cell.
     times_s : (N,) seconds, written below the pictures.
-    columns : pictures in a row; None chooses so that the sheet is about half as wide again as high.
+    columns : pictures in a row; None chooses so that the sheet is about half as wide again as high, and its last row
+        as full as can be.
     width_px : width of the sheet, at least 64 pixels a column.
 
     Returns
@@ -83,7 +86,7 @@ def contact_sheet(
         raise ValueError("a contact sheet needs at least one picture and its time")
     height, width = first.shape[:2]
     if columns is None:
-        columns = min(count, max(1, round(math.sqrt(count * _LANDSCAPE * height / width))))
+        columns = _columns(count, height / width)
     if columns < 1 or width_px < 64 * columns:
         raise UsageError(
             f"{columns} columns do not fit on {width_px} pixels", "choose from 1 to one for every 64 pixels"
@@ -111,6 +114,14 @@ def contact_sheet(
     if image is not None:
         raise ValueError(f"got more than {count} pictures for {count} times")
     return sheet
+
+
+def _columns(count: int, shape: float) -> int:
+    """In how many columns to put pictures of this height over width: of those near the wished shape, the fullest."""
+    wished = math.sqrt(count * _LANDSCAPE * shape)
+    near = range(max(1, math.ceil(wished / _LEEWAY)), max(1, math.floor(wished * _LEEWAY)) + 1)
+    empty = {columns: -count % columns for columns in near if columns <= count}
+    return min(empty, key=lambda columns: (empty[columns], abs(columns - wished)), default=1)
 
 
 def _place(cell: np.ndarray, image: np.ndarray) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from detectors.checkpoints import save_state
 from detectors.training.config import FinetuneConfig
 from poses import InputError, UsageError
-from poses.archive import write_atomically
+from poses.checkpoints import read_checkpoint, write_checkpoint
 from poses.distributed import Ranks
 
 log = logging.getLogger(__name__)
@@ -93,16 +92,12 @@ class FinetuneRun:
             "examples": self.trainee.examples,
             "world": self.ranks.world,
         }
-        write_atomically(path, lambda stream: torch.save(state, stream))
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Go on from a checkpoint. `InputError` when it is cut off, or belongs to another configuration or data."""
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            found, examples, world = state["config"], state["examples"], state["world"]
-        except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, pickle.UnpicklingError) as error:
-            reason = " ".join(str(error).split()).split(". ")[0]
-            raise InputError(f"{path}: not a readable checkpoint ({reason})", "delete it to start again") from None
+        state = read_checkpoint(path, ["config", "examples", "world", "network", "optimiser", "scaler", "step"])
+        found, examples, world = state["config"], state["examples"], state["world"]
         other = "choose another --output to start again"
         if found != self.config.fingerprint():
             raise InputError(f"{path}: the checkpoint belongs to another configuration", other)

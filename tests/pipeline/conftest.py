@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import ffmpeg
@@ -9,6 +11,9 @@ import pytest
 
 from lifting.card import Card, model_from, save_weights
 from lifting.recipe import Recipe
+from pipeline import Config, Result, resolve_config, run_video
+from pipeline.models import Models
+from tests.pipeline.runs import SHORT
 from tests.videos import write
 
 PEOPLE = Path(__file__).parent.parent / "data" / "two_people.jpg"
@@ -37,3 +42,29 @@ def people_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("clips") / "people.mp4"
     return write(path, picture, vcodec="libx264", pix_fmt="yuv420p", vframes=CLIP_FRAMES)
+
+
+@pytest.fixture(scope="session")
+def config(lifter_file: Path) -> Config:
+    """Of a short run with a small movie."""
+    return resolve_config(flags={**SHORT, "render.width_px": 320, "lifter": str(lifter_file)})
+
+
+@pytest.fixture(scope="session")
+def models(config: Config) -> Iterator[Models]:
+    """Those of `config`, loaded once."""
+    with Models(config) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def finished(people_clip: Path, config: Config, models: Models, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A run of `config`, to look at; `copy` has one to change."""
+    return run_video(people_clip, tmp_path_factory.mktemp("finished"), config, models=models)
+
+
+@pytest.fixture
+def copy(finished: Result, tmp_path: Path) -> Path:
+    """An output folder that holds the finished run."""
+    shutil.copytree(finished.folder, tmp_path / finished.place.name)
+    return tmp_path

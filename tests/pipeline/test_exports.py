@@ -12,13 +12,12 @@ import pytest
 from pipeline import Config, Result, resolve_config, run_video
 from pipeline.models import Models
 from poses import InputError, UsageError
-
-SHORT = {"device": "cpu", "decode.end_s": 0.4, "track.min_length_s": 0.2, "detect.tiles": "none", "movie": False}
+from tests.pipeline.runs import SHORT
 
 
 @pytest.fixture(scope="module")
 def config(lifter_file: Path) -> Config:
-    return resolve_config(flags={**SHORT, "lifter": str(lifter_file), "export": ["csv", "bvh", "html"]})
+    return resolve_config(flags={**SHORT, "movie": False, "lifter": str(lifter_file), "export": ["csv", "bvh", "html"]})
 
 
 @pytest.fixture(scope="module")

@@ -13,21 +13,14 @@ from lifting.fast import cpu_has_bf16
 from pipeline import resolve_config, run_video
 from pipeline.models import Models
 from poses import UsageError
-
-SHORT = {
-    "device": "cpu",
-    "movie": False,
-    "decode.end_s": 0.4,
-    "track.min_length_s": 0.2,
-    "detect.tiles": "none",
-}
+from tests.pipeline.runs import SHORT
 
 
 @pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU does not multiply bfloat16")
 def test_another_precision_lifts_anew_and_changes_the_poses_a_little(
     people_clip: Path, lifter_file: Path, tmp_path: Path
 ) -> None:
-    flags = {**SHORT, "lifter": str(lifter_file)}
+    flags = {**SHORT, "movie": False, "lifter": str(lifter_file)}
     exact = run_video(people_clip, tmp_path, resolve_config(flags=flags))
     before = exact.poses.positions_m
     coarse = run_video(people_clip, tmp_path, resolve_config(flags={**flags, "lift.precision": "bf16"}))

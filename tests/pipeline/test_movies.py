@@ -3,49 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import pytest
 
-from pipeline import Config, Result, resolve_config, run_video
+from pipeline import Config, run_video
 from pipeline.cache import remove_leftovers
 from pipeline.models import Models
 from poses import UsageError
-
-SHORT = {"device": "cpu", "decode.end_s": 0.4, "track.min_length_s": 0.2, "detect.tiles": "none"}
-
-
-@pytest.fixture(scope="module")
-def config(lifter_file: Path) -> Config:
-    return resolve_config(flags={**SHORT, "render.width_px": 320, "lifter": str(lifter_file)})
-
-
-@pytest.fixture(scope="module")
-def models(config: Config) -> Iterator[Models]:
-    with Models(config) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def finished(people_clip: Path, config: Config, models: Models, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run_video(people_clip, tmp_path_factory.mktemp("movies"), config, models=models)
-
-
-@pytest.fixture
-def copy(finished: Result, tmp_path: Path) -> Path:
-    shutil.copytree(finished.folder, tmp_path / finished.place.name)
-    return tmp_path
+from tests.pipeline.runs import ran
 
 
 def looking(config: Config, **options: object) -> Config:
     return dataclasses.replace(config, render=dataclasses.replace(config.render, **options))  # type: ignore[arg-type]
-
-
-def ran(result: Result) -> list[str]:
-    return [name for name, stage in result.report["stages"].items() if stage["status"] == "ran"]
 
 
 def test_another_layout_renders_only(copy: Path, people_clip: Path, config: Config, models: Models) -> None:

@@ -7,57 +7,21 @@ import hashlib
 import json
 import math
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from pipeline import Config, Result, resolve_config, run_video
+from pipeline import Config, Result, run_video
 from pipeline.cache import STAGE_VERSIONS, locked_folder, make_folder, stage_key
 from pipeline.models import Models, resolve_device
 from pipeline.stages import choose_intrinsics, keep_people
 from poses import COCO17, InputError, Tracks, UsageError, artifact_key
+from tests.pipeline.runs import ran
 from tests.videos import clip, images_by_ffmpeg, pattern, write
 
 STAGES = ["decode", "detect", "track", "lift", "ground", "render"]
-SHORT = {
-    "device": "cpu",
-    "decode.end_s": 0.4,
-    "track.min_length_s": 0.2,
-    "render.width_px": 320,
-    "detect.tiles": "none",
-}
-
-
-@pytest.fixture(scope="module")
-def config(lifter_file: Path) -> Config:
-    return resolve_config(flags={**SHORT, "lifter": str(lifter_file)})
-
-
-@pytest.fixture(scope="module")
-def models(config: Config) -> Iterator[Models]:
-    with Models(config) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def finished(people_clip: Path, config: Config, models: Models, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run_video(people_clip, tmp_path_factory.mktemp("finished"), config, models=models)
-
-
-@pytest.fixture
-def copy(finished: Result, tmp_path: Path) -> Path:
-    """An output folder that holds the finished run."""
-    shutil.copytree(finished.folder, tmp_path / finished.place.name)
-    return tmp_path
-
-
-def ran(result: Result) -> list[str]:
-    """Names of the stages that ran."""
-    return [name for name, stage in result.report["stages"].items() if stage["status"] == "ran"]
 
 
 def with_options(config: Config, **flags: object) -> Config:

@@ -102,6 +102,16 @@ def test_columns_are_chosen_for_a_landscape_sheet() -> None:
     assert contact_sheet(plain(1), [0.0]).shape[1] == 1280
 
 
+def test_rows_are_filled_where_the_columns_are_free() -> None:
+    for size in ((160, 90), (90, 160), (100, 100)):
+        for count in (4, 6, 12):
+            sheet = contact_sheet([np.full((size[1], size[0], 3), 255, np.uint8)] * count, np.arange(count), None, 1280)
+            # Above the last row's times: white from the first picture to the last.
+            white = (sheet == 255).all(axis=-1)
+            last = np.flatnonzero(white.mean(axis=1) > 0.3)[-1]
+            assert white[last].mean() > 0.85, (size, count)
+
+
 def test_pictures_are_let_go_of() -> None:
     references: list[weakref.ref[np.ndarray]] = []
     most = 0
