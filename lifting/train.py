@@ -126,11 +126,9 @@ def schedule(recipe: Recipe, step: int) -> tuple[float, float]:
     return rate, recipe.momentum_start * (recipe.momentum_end / recipe.momentum_start) ** done
 
 
-def train_step(run: Run, batch: Batch, device: str) -> Tensor:
-    """One optimiser step; returns (pose error, velocity error, weighted root error) in metres, (1,) ratio."""
+def losses(run: Run, batch: Batch, device: str) -> tuple[Tensor, Tensor, Tensor]:
+    """(pose error, velocity error, weighted root error) of a step's sequences: metres, metres a frame, a ratio."""
     recipe = run.recipe
-    rate, momentum = schedule(recipe, run.step)
-    run.optimiser.set_learning_rate(rate)
     points, frame = normalise(batch.keypoints.to(device), recipe.skeleton)
     # Below the frames of output, the next ones of some sequences: two neighbours have a velocity.
     neighbours = round(recipe.velocity_share * len(points))
@@ -144,11 +142,6 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     positions, root = at_outputs(batch.positions_m.to(device)), at_outputs(batch.root_m.to(device))
     frame = PersonFrame(at_outputs(frame.rotation), at_outputs(frame.spread))
     windows = torch.cat([points[:, :-1], points[:neighbours, 1:]])
-    for model in (run.position, run.trajectory):
-        model.train()
-        model.set_batch_norm_momentum(momentum)
-    # Dropout too depends on the step alone, so that an interrupted run ends in the same weights.
-    torch.manual_seed(recipe.seed * 1_000_003 + run.step)
     with torch.autocast(device.split(":")[0], dtype=torch.bfloat16):
         answer, root_answer = (model.forward_spaced(windows, spacing) for model in (run.position, run.trajectory))
     predicted = frame.positions_to_camera(answer.float())
@@ -157,7 +150,20 @@ def train_step(run: Run, batch: Batch, device: str) -> Tensor:
     if neighbours:
         pairs = (torch.stack([p[:neighbours], p[-neighbours:]], dim=1) for p in (predicted, positions))
         velocity = velocity_loss(*pairs)
-    trajectory = wmpjpe_loss(frame.root_to_camera(root_answer.float()), root)
+    return pose, velocity, wmpjpe_loss(frame.root_to_camera(root_answer.float()), root)
+
+
+def train_step(run: Run, batch: Batch, device: str) -> Tensor:
+    """One optimiser step; returns (3,) the `losses` before it, on the CPU."""
+    recipe = run.recipe
+    rate, momentum = schedule(recipe, run.step)
+    run.optimiser.set_learning_rate(rate)
+    for model in (run.position, run.trajectory):
+        model.train()
+        model.set_batch_norm_momentum(momentum)
+    # Dropout too depends on the step alone, so that an interrupted run ends in the same weights.
+    torch.manual_seed(recipe.seed * 1_000_003 + run.step)
+    pose, velocity, trajectory = losses(run, batch, device)
     run.optimiser.zero_grad()
     (pose + recipe.velocity_weight * velocity + trajectory).backward()
     run.optimiser.step()
