@@ -13,7 +13,14 @@ from poses import COCO17, H36M17, Skeleton
 # COCO's annotators and motion capture put hips and shoulders in different places; limbs' ends agree better.
 _COCO_TRUST = {"hip": 0.3, "shoulder": 0.6}
 
-PRIOR_WEIGHT = 0.05
+NETWORK_WEIGHT = 10.0
+"""Of the trajectory network's depth against the reprojection's, which keypoints a little off change more."""
+
+WEAK_WEIGHT = 0.05
+AGREEMENT = (0.15, 0.2)
+"""Up to the first difference in log depth the network has its full weight, from the second on the weak one: so far
+apart they are where the scene is unlike its training."""
+
 DEPTH_SMOOTHING_FRAMES = 12.0
 RAY_SMOOTHING_FRAMES = 2.0
 
@@ -78,8 +85,8 @@ def refine_root(
     """Combine the network's root (T, 3) with the reprojection of its joints (T, 17, 3) onto rays (T, J, 2): (T, 3).
 
     Rays are those of the keypoints of `skeleton`. `scores` (T, J) weigh the keypoints; 0 or NaN coordinates leave one
-    out. Depth is estimated in log space, with the network's as a weak prior, and smoothed in time; the place across the
-    view then follows from the rays.
+    out. Depth is the mean of both in log space, mostly the network's unless they disagree, smoothed in time; the place
+    across the view then follows from the rays.
     """
     own, lifted, trust = trusted_joints(skeleton)
     joints, seen = positions_m[:, lifted].astype(np.float64), rays[:, own].astype(np.float64)
@@ -92,9 +99,9 @@ def refine_root(
     # Information times depth squared is the squared size of the person on the sensor: the certainty of log depth.
     certainty = np.where(usable, information * prior**2, 0.0)
     log_depth = np.where(usable, np.log(np.maximum(solved[:, 2], 0.3)), 0.0)
-    weak = PRIOR_WEIGHT * max(float(certainty.mean()), 1e-6)
-    mixed = (certainty * log_depth + weak * np.log(prior)) / (certainty + weak)
-    depth = np.exp(smooth_sequence(mixed, certainty + weak, DEPTH_SMOOTHING_FRAMES))
+    network = _network_weight((log_depth - np.log(prior))[usable]) * max(float(certainty.mean()), 1e-6)
+    mixed = (certainty * log_depth + network * np.log(prior)) / (certainty + network)
+    depth = np.exp(smooth_sequence(mixed, certainty + network, DEPTH_SMOOTHING_FRAMES))
     # With the depth fixed, each joint says where the root lies across the view.
     offsets = np.where(known[..., None], seen, 0.0) * (joints[..., 2:] + depth[:, None, None]) - joints[..., :2]
     total = weights.sum(1)
@@ -104,3 +111,10 @@ def refine_root(
     certain = np.where(total > 0, total, 1e-3)
     smooth = [smooth_sequence(across[:, i], certain, RAY_SMOOTHING_FRAMES) for i in (0, 1)]
     return np.stack([*smooth, depth], axis=1).astype(np.float32)
+
+
+def _network_weight(difference: np.ndarray) -> float:
+    """What the network's depth weighs over a sequence, from the differences (N,) of the two log depths."""
+    least, most = AGREEMENT
+    apart = abs(float(np.median(difference))) if len(difference) else 0.0
+    return float(np.interp(apart, [least, most], [NETWORK_WEIGHT, WEAK_WEIGHT]))
