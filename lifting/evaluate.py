@@ -18,6 +18,7 @@ from lifting.data.sequences import load_dataset
 from lifting.evaluate_clips import evaluate_clips, format_table
 from lifting.evaluate_dataset import evaluate_sequences, format_summary, require_model, summarise
 from lifting.fast import PRECISIONS, FastNetwork, check_precision
+from lifting.lift import LiftOptions
 from lifting.lifter import Lifter
 from lifting.recipe import load_recipe
 from lifting.recipe_clips import recipe_clips
@@ -34,7 +35,11 @@ def evaluate_mocap(options: argparse.Namespace) -> None:
     if not len(held_out):
         raise UsageError(f"{options.config}: held_out_share {recipe.held_out_share:g} holds no clip out")
     lifter = Lifter.load(options.lifter, options.device, options.precision)
-    results = evaluate_clips(lifter, held_out, recipe, not options.exact_keypoints, options.missing_joints)
+    if not 0 <= options.steady_bones <= 1:
+        raise UsageError(f"--steady-bones must lie between 0 and 1, got {options.steady_bones:g}")
+    results = evaluate_clips(
+        lifter, held_out, recipe, not options.exact_keypoints, options.missing_joints, options.steady_bones
+    )
     _write_json(options.json, results)
     print(format_table(results, options.by_action))
 
@@ -109,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     mocap.add_argument("--exact-keypoints", action="store_true", help="project the true joints, without noise")
     mocap.add_argument(
         "--missing-joints", type=int, default=0, metavar="N", help="hide N keypoints, others in each clip"
+    )
+    mocap.add_argument(
+        "--steady-bones",
+        type=float,
+        default=LiftOptions.steady_bones,
+        metavar="SHARE",
+        help="how far bones are brought to one length: 0 measures the networks alone, 1 what videos get (default)",
     )
     mocap.add_argument("--by-action", action="store_true", help="a row for each action, too")
     mocap.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change a field of the recipe")

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lifting.bones import set_bone_lengths, typical_bone_lengths
 from lifting.canonical import REFERENCE_FOCAL
 from lifting.data.mocap import Clips
 from lifting.data.virtual_cameras import Batch, film
-from lifting.lift import fill_unseen_joints
+from lifting.lift import LiftOptions, fill_unseen_joints
 from lifting.lifter import Lifter
 from lifting.metrics import (
     acceleration_error,
@@ -128,13 +129,23 @@ def sequence_errors(
 
 
 def evaluate_clips(
-    lifter: Lifter, clips: Clips, recipe: Recipe, noisy: bool = True, missing_joints: int = 0
+    lifter: Lifter,
+    clips: Clips,
+    recipe: Recipe,
+    noisy: bool = True,
+    missing_joints: int = 0,
+    steady_bones: float = LiftOptions.steady_bones,
 ) -> dict[str, dict[str, float]]:
-    """Errors over ``all`` clips and by group, as means over frames; keys of the inner dicts as `sequence_errors`."""
+    """Errors over ``all`` clips and by group, as means over frames; keys of the inner dicts as `sequence_errors`.
+
+    The bones are those that a video's results have by default; with `steady_bones` 0, those of the networks.
+    """
     sums: dict[str, dict[str, float]] = {}
     frames: dict[str, int] = {}
     for truth in evaluation_sequences(clips, recipe, noisy, lifter.input_skeleton, missing_joints):
         positions, root = lifter(truth.keypoints)
+        lengths = typical_bone_lengths(positions, H36M17)
+        positions = set_bone_lengths(positions, lengths, H36M17, steady_bones)
         scores = np.ones(truth.keypoints.shape[:2])
         refined = refine_root(root, positions, truth.keypoints / REFERENCE_FOCAL, scores, lifter.input_skeleton)
         errors = sequence_errors(positions, root, refined, truth)

@@ -6,10 +6,12 @@ Shape letters: T frames of the video, R rows, S samples on the lifter's time gri
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from lifting.adapt import Stretch, adapt
+from lifting.bones import set_bone_lengths, typical_bone_lengths
 from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical
 from lifting.fast import Precision
 from lifting.lifter import Lifter
@@ -34,6 +36,14 @@ class LiftOptions:
         default=False,
         metadata={"help": "first fit the lifter's last layers to this video, by back-projection and bones (--adapt)"},
     )
+    steady_bones: float = field(
+        default=1.0,
+        metadata={"help": "how far a person's bones are brought to one length, from 0 (as lifted) to 1 (exactly)"},
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.steady_bones <= 1:
+            raise ValueError(f"steady_bones must lie between 0 and 1, got {self.steady_bones:g}")
 
 
 def lift(
@@ -67,9 +77,25 @@ def lift(
     check_adaptable(lifter, options)
     if options.adapt:
         lifter = adapt(lifter, stretches, options.flip)
-    for segment, stretch, grid in zip(segments, stretches, grids, strict=True):
-        lifted = _lift_stretch(stretch, lifter, options)
-        positions[segment], root[segment] = (resample(part, grid, times[segment]) for part in lifted)
+    lifted = [lifter(stretch.keypoints, options.flip) for stretch in stretches]
+    bodies = {
+        person: typical_bone_lengths(
+            np.concatenate([own for (own, _), s in zip(lifted, stretches, strict=True) if s.person == person]),
+            lifter.output_skeleton,
+        )
+        for person in tracks.people()
+    }
+    for segment, stretch, grid, (relative, path) in zip(segments, stretches, grids, lifted, strict=True):
+        body = bodies[stretch.person]
+        steady = partial(
+            set_bone_lengths, lengths_m=body, skeleton=lifter.output_skeleton, strength=options.steady_bones
+        )
+        if options.refine_root:
+            rays = stretch.keypoints / REFERENCE_FOCAL
+            path = refine_root(path, steady(relative), rays, stretch.weights, lifter.input_skeleton)
+        # Lengths are set last: what lies between two moments of the grid is not of their lengths.
+        positions[segment] = steady(resample(relative, grid, times[segment]))
+        root[segment] = resample(path, grid, times[segment])
     return Poses3D(
         person_id=tracks.person_id,
         frame=tracks.frame,
@@ -126,15 +152,6 @@ def _stretch(
         keypoints=resample(keypoints, times_s, grid_s),
         weights=np.stack([np.interp(grid_s, times_s, column) for column in scores.T], axis=1),
     )
-
-
-def _lift_stretch(stretch: Stretch, lifter: Lifter, options: LiftOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (S, J_out, 3) and root (S, 3)."""
-    positions, root = lifter(stretch.keypoints, options.flip)
-    if options.refine_root:
-        rays = stretch.keypoints / REFERENCE_FOCAL
-        root = refine_root(root, positions, rays, stretch.weights, lifter.input_skeleton)
-    return positions, root
 
 
 def fill_unseen_joints(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -19,7 +19,7 @@ from lifting.inference import predict
 from lifting.lifter import Lifter
 from lifting.model import TemporalModel
 from lifting.reference_checkpoint import load_reference_checkpoint
-from lifting.root import refine_root, reprojection_root, trusted_joints
+from lifting.root import WEAK_WEIGHT, refine_root, reprojection_root, trusted_joints
 from poses import COCO17, H36M17, InputError
 
 _USUAL_DEPTH_M = 4.0
@@ -97,4 +97,5 @@ class ReferenceLifter(Lifter):
         usable = np.isfinite(depth) & (depth > 0)
         usual = float(np.median(depth[usable])) if usable.any() else _USUAL_DEPTH_M
         prior = np.stack([np.zeros(len(rays)), np.zeros(len(rays)), np.full(len(rays), usual)], axis=1)
-        return refine_root(prior, positions_m, rays, np.ones(rays.shape[:2]), self.input_skeleton)
+        scores = np.ones(rays.shape[:2])
+        return refine_root(prior, positions_m, rays, scores, self.input_skeleton, network_weight=WEAK_WEIGHT)

@@ -81,6 +81,7 @@ def refine_root(
     rays: np.ndarray,
     scores: np.ndarray,
     skeleton: Skeleton = COCO17,
+    network_weight: float = NETWORK_WEIGHT,
 ) -> np.ndarray:
     """Combine the network's root (T, 3) with the reprojection of its joints (T, 17, 3) onto rays (T, J, 2): (T, 3).
 
@@ -99,7 +100,7 @@ def refine_root(
     # Information times depth squared is the squared size of the person on the sensor: the certainty of log depth.
     certainty = np.where(usable, information * prior**2, 0.0)
     log_depth = np.where(usable, np.log(np.maximum(solved[:, 2], 0.3)), 0.0)
-    network = _network_weight((log_depth - np.log(prior))[usable]) * max(float(certainty.mean()), 1e-6)
+    network = _weight_if_near((log_depth - np.log(prior))[usable], network_weight) * max(float(certainty.mean()), 1e-6)
     mixed = (certainty * log_depth + network * np.log(prior)) / (certainty + network)
     depth = np.exp(smooth_sequence(mixed, certainty + network, DEPTH_SMOOTHING_FRAMES))
     # With the depth fixed, each joint says where the root lies across the view.
@@ -113,8 +114,7 @@ def refine_root(
     return np.stack([*smooth, depth], axis=1).astype(np.float32)
 
 
-def _network_weight(difference: np.ndarray) -> float:
-    """What the network's depth weighs over a sequence, from the differences (N,) of the two log depths."""
-    least, most = AGREEMENT
+def _weight_if_near(difference: np.ndarray, full: float) -> float:
+    """The `full` weight of the network's depth where the differences (N,) of the two log depths allow it."""
     apart = abs(float(np.median(difference))) if len(difference) else 0.0
-    return float(np.interp(apart, [least, most], [NETWORK_WEIGHT, WEAK_WEIGHT]))
+    return float(np.interp(apart, AGREEMENT, [full, WEAK_WEIGHT]))

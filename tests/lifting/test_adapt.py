@@ -172,7 +172,7 @@ def test_of_many_frames_some_are_fitted(small_lifter: Lifter) -> None:
 
 def lifted(tracks: Tracks, lifter: Lifter, rate_hz: float = 30.0, adapted: bool = True) -> Poses3D:
     times_s = np.arange(tracks.frame.max() + 1) / rate_hz
-    return lift(tracks, times_s, CAMERA, "fov", lifter, LiftOptions(adapt=adapted))
+    return lift(tracks, times_s, CAMERA, "fov", lifter, LiftOptions(adapt=adapted, steady_bones=0))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])

@@ -10,6 +10,7 @@ import pytest
 from lifting.canonical import to_canonical
 from lifting.lift import LiftOptions, fill_unseen_joints, lift, unbroken_segments
 from lifting.lifter import Lifter
+from lifting.metrics import bone_length_variation, bone_lengths, side_length_difference
 from poses import BLAZEPOSE33, COCO17, H36M17, HALPE26, Intrinsics, Skeleton, Tracks, UsageError
 from tests.motion import camera_from_world, coco_keypoints, tracks_of, transform_points, walker
 
@@ -57,7 +58,8 @@ def test_shapes_and_what_is_recorded(small_lifter: Lifter) -> None:
 
 def test_at_50_hz_it_is_the_networks_answer(small_lifter: Lifter) -> None:
     tracks = walk_tracks(40, 50.0)
-    poses = lift(tracks, np.arange(40) / 50, CAMERA, "fov", small_lifter, LiftOptions(refine_root=False))
+    options = LiftOptions(refine_root=False, steady_bones=0)
+    poses = lift(tracks, np.arange(40) / 50, CAMERA, "fov", small_lifter, options)
     positions, root = small_lifter(to_canonical(tracks.keypoints_px, CAMERA))
     np.testing.assert_allclose(poses.positions_m, positions, atol=1e-5)
     np.testing.assert_allclose(poses.root_m, root, rtol=1e-4)
@@ -70,12 +72,33 @@ def test_gaps_cut_a_track_into_segments_of_their_own(small_lifter: Lifter) -> No
     segments = unbroken_segments(tracks)
     assert [len(segment) for segment in segments] == [20, 25, 1, 20]
     assert np.concatenate(segments).tolist() == list(range(66))
-    whole = lift(tracks, times, CAMERA, "fov", small_lifter)
+    # The body is that of all segments together.
+    options = LiftOptions(steady_bones=0)
+    whole = lift(tracks, times, CAMERA, "fov", small_lifter, options)
     np.testing.assert_array_equal(whole.timestamps_s, times[keep])
     for segment in segments:
-        alone = lift(rows(tracks, segment), times, CAMERA, "fov", small_lifter)
+        alone = lift(rows(tracks, segment), times, CAMERA, "fov", small_lifter, options)
         np.testing.assert_allclose(whole.positions_m[segment], alone.positions_m, atol=1e-5)
         np.testing.assert_allclose(whole.root_m[segment], alone.root_m, atol=1e-4)
+
+
+def test_bones_keep_one_length_over_gaps(small_lifter: Lifter) -> None:
+    tracks = rows(walk_tracks(100), np.r_[0:30, 45:100])
+    times = np.arange(100) / 30
+    steady = lift(tracks, times, CAMERA, "fov", small_lifter)
+    lengths = bone_lengths(steady.positions_m, H36M17)
+    np.testing.assert_allclose(lengths, np.broadcast_to(lengths[:1], lengths.shape), atol=1e-5)
+    assert side_length_difference(steady.positions_m, H36M17) < 1e-5
+    raw = lift(tracks, times, CAMERA, "fov", small_lifter, LiftOptions(steady_bones=0))
+    assert bone_length_variation(raw.positions_m, H36M17) > 1e-3
+    half = lift(tracks, times, CAMERA, "fov", small_lifter, LiftOptions(steady_bones=0.5))
+    # The root follows from the lengths, so only what is relative to it lies halfway.
+    np.testing.assert_allclose(2 * half.positions_m, raw.positions_m + steady.positions_m, atol=2e-3)
+
+
+def test_a_share_is_between_nothing_and_all() -> None:
+    with pytest.raises(ValueError, match=r"steady_bones must lie between 0 and 1, got 1\.5"):
+        LiftOptions(steady_bones=1.5)
 
 
 def test_people_do_not_touch_each_other(small_lifter: Lifter) -> None:
