@@ -27,7 +27,6 @@ from lifting.data.recombine import recombine
 from lifting.data.sampling import WindowSampler
 from lifting.data.virtual_cameras import Batch, film, mirror_bodies
 from lifting.evaluate_clips import evaluate_clips, format_table
-from lifting.lift import LiftOptions
 from lifting.lifter import Lifter, weights_path
 from lifting.losses import mpjpe_loss, velocity_loss, wmpjpe_loss
 from lifting.model import TemporalModel
@@ -284,9 +283,8 @@ def _train_recipe(options: argparse.Namespace, config: Path, output: Path, check
     save_weights(output, card, run.average_position, run.average_trajectory, recipe.eight_bits)
     if len(held_out):
         # Measured as saved, in half precision, then written again with the figures on the card.
-        # A live picture does not wait for all of a video to know the bones.
-        steady = 0.0 if recipe.causal else LiftOptions.steady_bones
-        results = evaluate_clips(Lifter.load(str(output)), held_out, recipe, steady_bones=steady)
+        # The networks alone: bones are steadied over a whole video, for which a live picture does not wait.
+        results = evaluate_clips(Lifter.load(str(output)), held_out, recipe, steady_bones=0)
         log.info("held-out clips:\n%s", format_table(results))
         measured = {name: round(value, 2) for name, value in results["all"].items()}
         card = dataclasses.replace(card, measured=measured)

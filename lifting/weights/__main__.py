@@ -24,7 +24,7 @@ _FIGURES = (
     ("n_mpjpe_mm", "N-MPJPE {:.1f} mm"),
     ("mpjve_mm", "MPJVE {:.1f} mm a frame"),
     ("acceleration_mm", "acceleration {:.1f} mm a frame²"),
-    ("root_refined_percent", "root {:.1f} % of its distance"),
+    ("root_percent", "root {:.1f} % of its distance"),
 )
 
 
@@ -48,7 +48,7 @@ def _text(path: Path) -> str:
         card.summary,
         f"{path.stat().st_size / 1e6:.1f} MB; {_kind(card)}; {card.licence}",
         f"trained on {card.trained_on}",
-        f"held-out clips: {errors}" if errors else "not measured",
+        f"held-out clips, the networks alone: {errors}" if errors else "not measured",
     ]
     wrapped = [textwrap.fill(line, 110, initial_indent="    ", subsequent_indent="      ") for line in lines]
     return "\n".join([path.stem, *wrapped])
