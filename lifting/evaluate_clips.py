@@ -5,6 +5,7 @@ Shape letters: T frames, J keypoints.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterator
@@ -71,12 +72,13 @@ def evaluation_sequences(
 ) -> Iterator[Sequence]:
     """The start of each clip with the body as it was recorded; the same camera and noise at every call.
 
-    `missing_joints` of the keypoints, others in each clip, are never seen in it.
+    `missing_joints` of the keypoints, others in each clip, are never seen in it, whatever the recipe's `unseen_share`.
     """
+    noise = dataclasses.replace(recipe.noise, unseen_share=0.0) if noisy else None
     for index, name in enumerate(clips.names):
         generator = torch.Generator().manual_seed(EVALUATION_SEED + index)
         joints = torch.from_numpy(clips.clip(index)[:LONGEST_FRAMES].copy())[None]
-        batch = film(joints, recipe.cameras, recipe.noise if noisy else None, generator, skeleton)
+        batch = film(joints, recipe.cameras, noise, generator, skeleton)
         keypoints, positions, root = (t[0].numpy() for t in (batch.keypoints, batch.positions_m, batch.root_m))
         if missing_joints:
             gone = torch.randperm(len(skeleton), generator=generator)[:missing_joints].numpy()

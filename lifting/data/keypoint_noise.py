@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lifting.data.noise_paths import along_time, path_matrix, smooth_noise, smoothing_matrix
-from lifting.data.noise_spans import bridge, joints_in_spans, mean_length_s, random_spans
+from lifting.data.noise_spans import bridge, fill_unseen, joints_in_spans, mean_length_s, random_spans
 from poses import Skeleton
 
 __all__ = ["KeypointNoise", "Seen", "add_keypoint_noise", "smooth_noise"]
@@ -25,6 +25,8 @@ _LIKE = {"pelvis": "hip", "spine": "hip", "thorax": "shoulder", "neck": "nose", 
 """Joints of Human3.6M that the statistics do not have, and those whose errors theirs are like."""
 _TRUNK_RADIUS, _LEG_RADIUS = 0.09, 0.045
 """Apparent heights within which trunk and legs hide what is behind them."""
+_SINGLE_UNSEEN = 0.15
+"""Chance of each joint in sequences in which single joints are never seen."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ class KeypointNoise:
     other_shift: float = field(default=0.08, metadata={"help": "spread of their shift along the trunk"})
     exact_share: float = field(default=0.1, metadata={"help": "share of sequences with exact joints but for wander"})
     exact_wander: float = field(default=0.1, metadata={"help": "factor of their wander"})
+    unseen_share: float = field(
+        default=0.0, metadata={"help": "share of sequences in which some joints, such as both legs, are never seen"}
+    )
 
     def __post_init__(self) -> None:
         by_view = [item.name for item in fields(self) if item.name.startswith("swapped_") and item.name != "swapped_s"]
@@ -152,8 +157,9 @@ def add_keypoint_noise(
     """Disturb the keypoints of `seen` as a detector and its tracker would: (B, T, J, 2), canonical.
 
     In the order in which errors come about: the detector's bias, wandering errors, joints astray and exchanged sides;
-    then the tracker bridges what is missing and smooths. Everything is on the generator's device, without loops over
-    sequences, frames or spans. The skeleton needs hips, shoulders and limbs by their names.
+    then the tracker bridges what is missing and smooths, and joints that are never seen are filled in. Everything is on
+    the generator's device, without loops over sequences, frames or spans. The skeleton needs hips, shoulders and limbs
+    by their names.
     """
     parts = _Parts(skeleton, noise, generator.device)
     batch, frames = seen.keypoints.shape[:2]
@@ -172,7 +178,10 @@ def add_keypoint_noise(
     keypoints = keypoints.index_put((b, t, j), keypoints[b, t, parts.mirror[j]])
     keypoints = bridge(keypoints, missing, 0.5 * (_middle(keypoints, parts.hips) + _middle(keypoints, parts.shoulders)))
     smoothed = along_time(smoothing_matrix(frames, rate_hz, noise.smoothing_s), keypoints)
-    return torch.where(chosen(noise.smoothed_share), smoothed, keypoints)
+    shown = torch.where(chosen(noise.smoothed_share), smoothed, keypoints)
+    if noise.unseen_share <= 0:
+        return shown
+    return fill_unseen(shown, _never_seen(batch, parts, noise.unseen_share, generator), parts.tree)
 
 
 def by_view(values: tuple[float, ...], facing: Tensor) -> Tensor:
@@ -199,9 +208,11 @@ class _Parts:
         legs = [j for j in self.parent if self.names[j] in _LEG]
         self.other_leg = {j: [k for k in legs if j in legs and self.sides[k] != self.sides[j]] for j in self.parent}
         self.wander, self.bias = self._table(noise.wander), self._table(noise.bias)
+        self.tree = torch.tensor(skeleton.parents, device=device)
         self.face = self._where(*_FACE)
         limbs = [self._where(*limb, side=side) for limb in (_ARM, _LEG) for side in ("left", "right")]
         self.losable = torch.stack([*limbs, self._where(*_LEG), self.face])
+        self.unseen = torch.stack([*limbs[:2], self._where(*_LEG), self._where("ankle"), self.face])
         groups = [
             self._where(*limb, side=side)
             for limb in (("shoulder", *_ARM), ("hip", *_LEG))
@@ -343,6 +354,15 @@ def _missing(
     lost = joints_in_spans(spans, parts.losable, generator)
     luck = torch.rand((batch, 1, joints), generator=generator, device=generator.device)
     return lost | (seen.outside & (luck < noise.lost_outside)) | (behind & (luck < noise.lost_hidden))
+
+
+def _never_seen(batch: int, parts: _Parts, share: float, generator: torch.Generator) -> Tensor:
+    """(B, J) bool: joints that are missing throughout; a part of the body, or each of them by chance."""
+    device = generator.device
+    draw = torch.rand((2, batch, 1), generator=generator, device=device)
+    which = torch.randint(len(parts.unseen), (batch,), generator=generator, device=device)
+    single = torch.rand((batch, len(parts.names)), generator=generator, device=device) < _SINGLE_UNSEEN
+    return torch.where(draw[1] < 0.5, parts.unseen[which], single) & (draw[0] < share)
 
 
 def _pair(values: tuple[float, ...]) -> tuple[float, float]:

@@ -73,3 +73,20 @@ def bridge(keypoints: Tensor, missing: Tensor, trunk: Tensor) -> Tensor:
     bridged = flat.clone()
     bridged[(b * frames + t) * joints + j] = start * (1 - share) + end * share + moved
     return bridged.view(keypoints.shape)
+
+
+def fill_unseen(keypoints: Tensor, unseen: Tensor, parents: Tensor) -> Tensor:
+    """Keypoints (B, T, J, 2) of which `unseen` (B, J) are never seen, filled in as before lifting.
+
+    By the nearest seen joint up the tree of `parents` (J,), else by the middle of the seen ones
+    (`lifting.lift.fill_unseen_joints`). Where nothing would be seen, everything is.
+    """
+    unseen = unseen & ~unseen.all(dim=1, keepdim=True)
+    source = torch.arange(len(parents), device=keypoints.device).expand_as(unseen)
+    for _ in range(len(parents)):
+        above = parents[source]
+        source = torch.where(unseen.gather(1, source) & (above >= 0), above, source)
+    filled = keypoints.gather(2, source[:, None, :, None].expand_as(keypoints))
+    seen = (~unseen).to(keypoints)[:, None, :, None]
+    middle = (keypoints * seen).sum(dim=2, keepdim=True) / seen.sum(dim=2, keepdim=True)
+    return torch.where(unseen.gather(1, source)[:, None, :, None], middle, filled)

@@ -31,7 +31,7 @@ def test_keypoints_are_those_of_the_lifters_skeleton() -> None:
         np.testing.assert_allclose(seen, 2.29 * wrist[:, :2] / wrist[:, 2:], rtol=1e-4, atol=1e-4)
 
 
-def testgroups_of_say_how_a_clip_was_filmed() -> None:
+def test_groups_say_how_a_clip_was_filmed() -> None:
     first, second = evaluation_sequences(CLIPS, RECIPE)
     assert {"archive a", "action a/turnLeft"} <= set(first.groups)
     assert "archive b" in second.groups
@@ -65,6 +65,12 @@ def test_a_camera_that_looks_down_is_called_so(down_deg: float, wanted: str) -> 
     assert any(group.startswith(f"camera {wanted}") for group in groups)
     assert "joints outside none" in groups
     assert "seen from the side" in groups
+
+
+def test_whether_joints_are_never_seen_is_for_the_measuring_to_say() -> None:
+    noise = dataclasses.replace(RECIPE.noise, unseen_share=1.0)
+    first, again = (next(evaluation_sequences(CLIPS, r)) for r in (RECIPE, dataclasses.replace(RECIPE, noise=noise)))
+    np.testing.assert_array_equal(first.keypoints, again.keypoints)
 
 
 def test_missing_joints_are_filled_from_their_neighbours() -> None:

@@ -8,8 +8,9 @@ import torch
 
 from detectors.smoothing import whittaker
 from lifting.data.noise_paths import smooth_noise, smoothing_matrix
-from lifting.data.noise_spans import bridge, mean_length_s, random_spans
-from poses import COCO17
+from lifting.data.noise_spans import bridge, fill_unseen, mean_length_s, random_spans
+from lifting.lift import fill_unseen_joints
+from poses import COCO17, H36M17, Skeleton
 from tests.lifting.noise_people import FRAMES, RATE_HZ, noisy, seen, standing
 
 ARMS = COCO17.indices("left_shoulder", "left_elbow", "left_wrist")
@@ -117,3 +118,33 @@ def test_smooth_noise_has_unit_variance_throughout() -> None:
     assert noise.shape == (4000, 31, 2)
     torch.testing.assert_close(noise.std(dim=(0, 2)), torch.ones(31), atol=0.05, rtol=0)
     assert noise.diff(dim=1).abs().max() < 1.0
+
+
+@pytest.mark.parametrize("skeleton", [COCO17, H36M17], ids=lambda s: s.name)
+def test_unseen_joints_are_filled_as_before_lifting(skeleton: Skeleton) -> None:
+    random = torch.Generator().manual_seed(4)
+    keypoints = torch.randn((40, 6, len(skeleton), 2), generator=random)
+    unseen = torch.rand((40, len(skeleton)), generator=random) < torch.linspace(0, 0.9, 40)[:, None]
+    unseen[:3] = torch.tensor([[False], [True], [False]])
+    filled = fill_unseen(keypoints, unseen, torch.tensor(skeleton.parents))
+    # Who has no joint at all is not a person: left as it is.
+    torch.testing.assert_close(filled[:3], keypoints[:3])
+    for points, gone, got in zip(keypoints[3:], unseen[3:], filled[3:], strict=True):
+        if gone.all():
+            continue
+        given = points.numpy().copy()
+        given[:, gone.numpy()] = np.nan
+        np.testing.assert_allclose(got.numpy(), fill_unseen_joints(given, skeleton), atol=1e-6)
+
+
+def test_parts_of_the_body_are_never_seen_in_a_share_of_the_sequences() -> None:
+    exact = seen(batch=4000)
+    gone = (noisy(exact, unseen_share=0.3) - exact.keypoints).norm(dim=-1) > 1e-6
+    assert torch.equal(gone.all(dim=1), gone.any(dim=1)), "throughout or never"
+    missing = gone.any(dim=1)
+    assert missing.any(dim=1).float().mean() == pytest.approx(0.3, abs=0.03)
+    legs = COCO17.indices("left_knee", "left_ankle", "right_knee", "right_ankle")
+    others = [joint for joint in range(17) if joint not in legs]
+    only_legs = missing[:, legs].all(dim=1) & ~missing[:, others].any(dim=1)
+    # Half of the sequences lack one of five parts.
+    assert only_legs.float().mean() == pytest.approx(0.3 / 2 / 5, abs=0.01)
