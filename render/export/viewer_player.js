@@ -38,9 +38,15 @@ video.addEventListener("seeked", () => {
   const there = frameAt(clip.times_s[0] + video.currentTime), done = there === wanted;
   if (done) wanted = null;
   show(there);
+  redrawOncePresented();
   if (!done) video.currentTime = middleOf(wanted);
   else if (playing && video.paused) start();
 });
+/** Busy browsers say that they are there while the picture before is still the one that can be drawn. */
+function redrawOncePresented() {
+  if (!video.requestVideoFrameCallback) return;
+  video.requestVideoFrameCallback(() => { if (wanted === null && !playing) drawPicture(frame); });
+}
 video.addEventListener("loadeddata", () => { pictureReady = true; resize(); go(heading()); });
 video.addEventListener("error", () => { const on = playing; play(false); losePicture(); wanted = null; resize(); if (on) play(true); });
 video.addEventListener("ended", () => { if (playing) finish(); });

@@ -181,9 +181,10 @@ def test_command_line(tmp_path: Path, archives: Path, capsys: pytest.CaptureFixt
     assert (card.name, card.licence, card.trained_on) == ("tiny", "CC0", "procedural motion")
     assert position.architecture == SHORT.architectures()[0]
     assert trajectory.architecture == SHORT.architectures()[1]
-    # The card's figures are those that the evaluation's command line finds for the file.
+    # The card's figures are those that the evaluation's command line finds for the networks alone.
     figures = tmp_path / "figures.json"
     evaluation = ["--config", str(recipe), "--data", str(archives), "--lifter", str(output)]
+    evaluation += ["--steady-bones", "0"]
     assert evaluate.main([*evaluation, "--json", str(figures)]) == 0
     measured = yaml.safe_load(figures.read_text())
     held_out = split(load_archives(archives, ["jumps", "walks"]), SHORT.held_out_share)[1]
