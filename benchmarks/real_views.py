@@ -46,14 +46,17 @@ KEYPOINTS = {
     "true-sides": "detected, the sides put right by the truth",
     "truth": "the projected truth",
 }
-COLUMNS = {
-    "frames": "frames",
+POSE_COLUMNS = {
     "mpjpe_mm": "MPJPE mm",
     "p_mpjpe_mm": "P-MPJPE mm",
     "n_mpjpe_mm": "N-MPJPE mm",
     "without_offsets_mm": "without offsets mm",
     "mpjve_mm": "MPJVE mm",
     "acceleration_mm": "accel. mm",
+}
+COLUMNS = {
+    "frames": "frames",
+    **POSE_COLUMNS,
     "root_percent": "root %",
     "bone_std_mm": "bones ± mm",
     "mirrored_percent": "mirrored %",

@@ -30,7 +30,7 @@ import numpy as np
 
 from benchmarks.real_clips import to_camera_axes
 from benchmarks.real_truth import BODY
-from benchmarks.real_views import RATE_HZ, body_axes, relative
+from benchmarks.real_views import POSE_COLUMNS, RATE_HZ, body_axes, relative
 from benchmarks.rendered_clips import Look, RenderedClip, look_at_clips
 from detectors import track
 from lifting.lift import lift
@@ -42,12 +42,7 @@ from poses.cache import cache_folder
 from poses.commands import run_command
 
 COLUMNS = {
-    "mpjpe_mm": "MPJPE mm",
-    "p_mpjpe_mm": "P-MPJPE mm",
-    "n_mpjpe_mm": "N-MPJPE mm",
-    "without_offsets_mm": "without offsets mm",
-    "mpjve_mm": "MPJVE mm",
-    "acceleration_mm": "accel. mm",
+    **POSE_COLUMNS,
     "exchanged_percent": "exchanged %",
     "root_percent": "root %",
 }

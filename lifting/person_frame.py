@@ -39,10 +39,6 @@ class PersonFrame:
     rotation: Tensor
     spread: Tensor
 
-    def inner(self, frames: slice) -> PersonFrame:
-        """Only these frames; frames are the last leading dimension."""
-        return PersonFrame(self.rotation[..., frames, :, :], self.spread[..., frames])
-
     def positions_to_camera(self, positions_m: Tensor) -> Tensor:
         """Joints (..., J, 3) relative to the root, turned to the video's camera axes."""
         return positions_m @ self.rotation
