@@ -29,8 +29,11 @@ _PAIRS = {
     group: [COCO17.indices(f"left_{n}", f"right_{n}") for n in names if f"left_{n}" in COCO17.joints]
     for group, names in GROUPS.items()
 }
+_TRUNK = {name: COCO17.indices(f"left_{name}", f"right_{name}") for name in ("hip", "shoulder")}
 _APART = {"arms": 0.05, "legs": 0.04, "face": 0.02}
 """Where left and right are nearer than this on average, whether they are exchanged cannot be told."""
+_TRUNK_BINS = (0.0, 0.15, 0.2, 0.25, 1.0)
+"""Of the trunk's length in the picture, in apparent heights: a trunk that is seen at its full length has about 0.3."""
 _NORMAL = 1.4826
 """Standard deviation of a normal distribution in medians of the absolute value."""
 
@@ -165,6 +168,7 @@ def measure(windows: Windows) -> dict[str, Any]:
             shown[:, :, right] = np.where(swapped[group][..., None], a, b)
     error = shown - windows.truth
     result["error_quantiles"] = _by_part(np.linalg.norm(error, axis=-1), ~windows.outside)
+    result["error_by_trunk_length"] = _by_trunk_length(windows, np.linalg.norm(error, axis=-1))
     bias, explained = _bias(windows, shown)
     result["bias"] = bias
     inside = ~windows.outside
@@ -202,6 +206,17 @@ def _by_part(size: np.ndarray, counted: np.ndarray) -> dict[str, list[float]]:
     return {part: quantiles(masked[..., p == _PART]) for p, part in enumerate(PARTS)}
 
 
+def _by_trunk_length(windows: Windows, size: np.ndarray) -> list[dict[str, Any]]:
+    """Quantiles of the errors `size` (N, W, J) in bins of the trunk's length in the picture."""
+    length = np.linalg.norm(_trunk(windows.truth), axis=-1)
+    rows = []
+    for low, high in itertools.pairwise(_TRUNK_BINS):
+        hit = (length >= low) & (length < high)
+        rows.append({"from": low, "to": high, "frames": int(hit.sum()),
+                     "error_quantiles": quantiles(size[hit][~windows.outside[hit]])})  # fmt: skip
+    return rows
+
+
 def _swaps(swapped: dict[str, np.ndarray], known: dict[str, np.ndarray], facing: np.ndarray) -> dict[str, Any]:
     both = swapped["arms"] & swapped["legs"]
     both_known = known["arms"] & known["legs"]
@@ -228,11 +243,9 @@ def _bias(windows: Windows, shown: np.ndarray) -> tuple[dict[str, Any], np.ndarr
     truth, error = windows.truth, shown - windows.truth
     explained = np.zeros_like(error)
     good = np.where(~windows.outside & (np.linalg.norm(error, axis=-1) < 0.15), 1.0, 0.0)
-    pairs = {name: COCO17.indices(f"left_{name}", f"right_{name}") for name in ("hip", "shoulder")}
-    middle = {name: truth[:, :, pair].mean(axis=2) for name, pair in pairs.items()}
-    trunk = middle["shoulder"] - middle["hip"]
+    trunk = _trunk(truth)
     found: dict[str, Any] = {}
-    for name, (left, right) in pairs.items():
+    for name, (left, right) in _TRUNK.items():
         weight = good[:, :, [left, right]].min(axis=-1)
         half = 0.5 * (truth[:, :, left] - truth[:, :, right])
         width = _slope(0.5 * (shown[:, :, left] - shown[:, :, right]), half, weight)
@@ -260,6 +273,11 @@ def _bias(windows: Windows, shown: np.ndarray) -> tuple[dict[str, Any], np.ndarr
             for p, part in enumerate(PARTS[:3])
         }  # fmt: skip
     return found, explained
+
+
+def _trunk(truth: np.ndarray) -> np.ndarray:
+    """(N, W, 2) from the middle of the hips to that of the shoulders."""
+    return truth[:, :, _TRUNK["shoulder"]].mean(axis=2) - truth[:, :, _TRUNK["hip"]].mean(axis=2)
 
 
 def _three(facing: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

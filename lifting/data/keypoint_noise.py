@@ -25,6 +25,8 @@ _LIKE = {"pelvis": "hip", "spine": "hip", "thorax": "shoulder", "neck": "nose", 
 """Joints of Human3.6M that the statistics do not have, and those whose errors theirs are like."""
 _TRUNK_RADIUS, _LEG_RADIUS = 0.09, 0.045
 """Apparent heights within which trunk and legs hide what is behind them."""
+_TRUNK_SHORT, _TRUNK_LONG = 0.1, 0.22
+"""Lengths of the trunk in the picture, in apparent heights, between which the wander goes back to what is usual."""
 _SINGLE_UNSEEN = 0.15
 """Chance of each joint in sequences in which single joints are never seen."""
 
@@ -49,6 +51,9 @@ class KeypointNoise:
         default=(0.55, 0.42), metadata={"help": "share of the variance with each time; the rest is white jitter"}
     )
     wander_by_view: tuple[float, ...] = field(default=(1.15, 1.4, 0.9), metadata={"help": "factor by view"})
+    wander_foreshortened: float = field(
+        default=5.0, metadata={"help": "factor where the trunk points at the camera; 1 where its length is seen"}
+    )
     hidden: float = field(default=3.0, metadata={"help": "factor for joints behind the trunk or the other limb"})
     hidden_face: float = field(default=0.01, metadata={"help": "wander of the face in back view, added"})
     outside: float = field(default=6.0, metadata={"help": "factor for joints beyond the picture's edge"})
@@ -286,9 +291,18 @@ def _wander(
     factor -= noise.burst_spread**2 + noise.person_spread**2 + noise.joint_spread**2
     size = by_view(noise.wander_by_view, seen.facing)[..., None] * parts.wander
     size += noise.hidden_face * (-seen.facing).clamp(0, 1)[..., None] * parts.face
+    size *= _foreshortened(seen, parts, noise)[..., None]
     size *= factor.exp_() * torch.where(behind, noise.hidden, 1.0) * torch.where(seen.outside, noise.outside, 1.0)
     size *= seen.height.view(-1, 1, 1) / (1 + (size / noise.largest) ** 2).sqrt()
     return size[..., None] * paths.transpose(-1, -2)
+
+
+def _foreshortened(seen: Seen, parts: _Parts, noise: KeypointNoise) -> Tensor:
+    """(B, T) factor of the wander by how much of the trunk's length is seen."""
+    trunk = _middle(seen.keypoints, parts.hips) - _middle(seen.keypoints, parts.shoulders)
+    length = trunk.square().sum(dim=-1).sqrt() / seen.height[:, None]
+    share = ((_TRUNK_LONG - length) / (_TRUNK_LONG - _TRUNK_SHORT)).clamp(0, 1)
+    return 1 + (noise.wander_foreshortened - 1) * share
 
 
 def _hidden(seen: Seen, parts: _Parts) -> Tensor:

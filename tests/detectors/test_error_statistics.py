@@ -72,6 +72,19 @@ def test_limb_bias_and_its_spread_over_people() -> None:
     assert found[1] == pytest.approx(0.02, rel=0.4)
 
 
+def test_errors_by_how_much_of_the_trunk_is_seen() -> None:
+    truth = windows().truth
+    truth[: PEOPLE // 4, ..., 1] *= 0.3
+    shown = truth + np.array((0.01, 0))
+    shown[: PEOPLE // 4] += (0.02, 0)
+    rows = [row for row in measure(windows(truth=truth, shown=shown))["error_by_trunk_length"] if row["frames"]]
+    assert [(row["from"], row["frames"]) for row in rows] == [
+        (0.0, PEOPLE // 4 * WINDOW),
+        (0.25, (PEOPLE - PEOPLE // 4) * WINDOW),
+    ]
+    assert [row["error_quantiles"][1] for row in rows] == pytest.approx([0.03, 0.01])
+
+
 def test_share_of_exchanged_sides_by_view() -> None:
     truth, shown = windows().truth, windows().shown
     legs = COCO17.indices("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")

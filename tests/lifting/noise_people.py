@@ -21,6 +21,7 @@ ZERO: dict[str, Any] = {
 """No error of any kind: a test turns on one."""
 EVEN: dict[str, Any] = {
     "person_spread": 0.0, "joint_spread": 0.0, "burst_spread": 0.0, "wander_by_view": (1.0, 1.0, 1.0), "hidden": 1.0,
+    "wander_foreshortened": 1.0,
 }  # fmt: skip
 BATCH, FRAMES, RATE_HZ = 256, 82, 50.0
 _PLACE = {

@@ -121,6 +121,16 @@ def test_joints_behind_the_trunk_and_beyond_the_edge_err_more() -> None:
         assert deviation[COCO17.index(joint)] == pytest.approx(value, rel=0.1), joint
 
 
+@pytest.mark.parametrize(("shown_share", "factor"), [(1.0, 1.0), (0.16 / 0.3, 2.5), (0.02, 4.0)])
+def test_trunks_that_point_at_the_camera_make_larger_errors(shown_share: float, factor: float) -> None:
+    # The trunk is 0.3 long and upright.
+    exact = seen()
+    exact.keypoints[..., 1] *= shown_share
+    strength: dict[str, Any] = {**EVEN, "wander_foreshortened": 4.0}
+    error = noisy(exact, wander=all_joints(0.01), **strength) - exact.keypoints
+    assert error.std() == pytest.approx(0.01 * factor, rel=0.05)
+
+
 @pytest.mark.parametrize("skeleton", SKELETONS, ids=lambda s: s.name)
 def test_hips_and_shoulders_move_along_the_trunk_and_across(skeleton: Skeleton) -> None:
     exact = seen(skeleton)
