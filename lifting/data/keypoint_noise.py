@@ -110,7 +110,8 @@ class KeypointNoise:
     exact_share: float = field(default=0.1, metadata={"help": "share of sequences with exact joints but for wander"})
     exact_wander: float = field(default=0.1, metadata={"help": "factor of their wander"})
     unseen_share: float = field(
-        default=0.0, metadata={"help": "share of sequences in which some joints, such as both legs, are never seen"}
+        default=0.0,
+        metadata={"help": "share of sequences in which some joints, such as both legs, are not seen, some of the time"},
     )
 
     def __post_init__(self) -> None:
@@ -186,7 +187,8 @@ def add_keypoint_noise(
     shown = torch.where(chosen(noise.smoothed_share), smoothed, keypoints)
     if noise.unseen_share <= 0:
         return shown
-    return fill_unseen(shown, _never_seen(batch, parts, noise.unseen_share, generator), parts.tree)
+    unseen, when = _unseen(batch, frames, parts, noise.unseen_share, generator)
+    return torch.where(when, fill_unseen(shown, unseen, parts.tree), shown)
 
 
 def by_view(values: tuple[float, ...], facing: Tensor) -> Tensor:
@@ -370,13 +372,19 @@ def _missing(
     return lost | (seen.outside & (luck < noise.lost_outside)) | (behind & (luck < noise.lost_hidden))
 
 
-def _never_seen(batch: int, parts: _Parts, share: float, generator: torch.Generator) -> Tensor:
-    """(B, J) bool: joints that are missing throughout; a part of the body, or each of them by chance."""
+def _unseen(batch: int, frames: int, parts: _Parts, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(B, J) bool joints that go unseen: a part of the body, or each by chance; (B, T, 1, 1) bool, when.
+
+    Half of the sequences lack them throughout, the others up to some moment or from then on.
+    """
     device = generator.device
-    draw = torch.rand((2, batch, 1), generator=generator, device=device)
+    draw = torch.rand((5, batch, 1), generator=generator, device=device)
     which = torch.randint(len(parts.unseen), (batch,), generator=generator, device=device)
     single = torch.rand((batch, len(parts.names)), generator=generator, device=device) < _SINGLE_UNSEEN
-    return torch.where(draw[1] < 0.5, parts.unseen[which], single) & (draw[0] < share)
+    joints = torch.where(draw[1] < 0.5, parts.unseen[which], single) & (draw[0] < share)
+    later = torch.arange(frames, device=device) >= draw[4] * frames
+    when = (draw[2] < 0.5) | (later == (draw[3] < 0.5))
+    return joints, when[..., None, None]
 
 
 def _pair(values: tuple[float, ...]) -> tuple[float, float]:
