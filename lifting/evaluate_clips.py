@@ -18,7 +18,7 @@ from lifting.bones import set_bone_lengths, typical_bone_lengths
 from lifting.canonical import REFERENCE_FOCAL
 from lifting.data.mocap import Clips
 from lifting.data.virtual_cameras import Batch, film
-from lifting.lift import LiftOptions, fill_unseen_joints
+from lifting.lift import LiftOptions
 from lifting.lifter import Lifter
 from lifting.metrics import (
     acceleration_error,
@@ -33,6 +33,7 @@ from lifting.metrics import (
 )
 from lifting.recipe import Recipe
 from lifting.root import refine_root
+from lifting.unseen import fill_unseen_joints
 from poses import COCO17, H36M17, Skeleton
 
 LONGEST_FRAMES = 400

@@ -17,7 +17,8 @@ from lifting.fast import Precision
 from lifting.lifter import Lifter
 from lifting.lifter_input import to_input_skeleton
 from lifting.root import refine_root
-from poses import Intrinsics, Poses3D, Skeleton, Tracks, UsageError
+from lifting.unseen import fill_unseen_joints, unseen_for_long
+from poses import Intrinsics, Poses3D, Tracks, UsageError
 
 
 @dataclass(frozen=True)
@@ -145,34 +146,12 @@ def _stretch(
     tracks: Tracks, segment: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, intrinsics: Intrinsics
 ) -> Stretch:
     """The rows `segment`, seen at `times_s` (T,), as the networks see them at `grid_s` (S,)."""
-    keypoints = fill_unseen_joints(to_canonical(tracks.keypoints_px[segment], intrinsics), tracks.skeleton)
+    keypoints = to_canonical(tracks.keypoints_px[segment], intrinsics)
+    keypoints[unseen_for_long(tracks.observed[segment], times_s)] = np.nan
+    keypoints = fill_unseen_joints(keypoints, tracks.skeleton)
     scores = np.where(tracks.observed[segment], tracks.keypoint_score[segment], 0.0)
     return Stretch(
         person=int(tracks.person_id[segment[0]]),
         keypoints=resample(keypoints, times_s, grid_s),
         weights=np.stack([np.interp(grid_s, times_s, column) for column in scores.T], axis=1),
     )
-
-
-def fill_unseen_joints(keypoints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Give joints that were never seen (NaN) the place of the nearest seen joint up the tree, else the middle of all.
-
-    The network needs a number for every joint; one on the body disturbs it least.
-    """
-    filled = keypoints.copy()
-    known = np.isfinite(keypoints).all(axis=-1)
-    seen = known.any(axis=1)
-    total = np.where(known[..., None], keypoints, 0.0).sum(axis=1)
-    middle = total / np.maximum(known.sum(axis=1), 1)[:, None]
-    if not seen.all():
-        at = np.arange(len(keypoints))
-        middle = np.stack([np.interp(at, at[seen], m[seen]) if seen.any() else m * 0 for m in middle.T], axis=1)
-    for joint in range(len(skeleton)):
-        ancestor = joint
-        missing = ~known[:, joint]
-        while missing.any() and (ancestor := skeleton.parents[ancestor]) >= 0:
-            take = missing & known[:, ancestor]
-            filled[take, joint] = keypoints[take, ancestor]
-            missing &= ~take
-        filled[missing, joint] = middle[missing]
-    return filled

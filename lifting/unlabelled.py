@@ -14,7 +14,8 @@ import numpy as np
 from lifting.canonical import regular_times, resample
 from lifting.data.cameras import INTRINSICS, to_screen
 from lifting.data.sequences import PoseSequence
-from lifting.lift import fill_unseen_joints, unbroken_segments
+from lifting.lift import unbroken_segments
+from lifting.unseen import fill_unseen_joints
 from poses import InputError, Intrinsics, Poses3D, Skeleton, Tracks, VideoInfo
 from poses.camera import DEFAULT_FOV_RAD
 

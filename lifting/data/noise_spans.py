@@ -79,7 +79,7 @@ def fill_unseen(keypoints: Tensor, unseen: Tensor, parents: Tensor) -> Tensor:
     """Keypoints (B, T, J, 2) of which `unseen` (B, J) are never seen, filled in as before lifting.
 
     By the nearest seen joint up the tree of `parents` (J,), else by the middle of the seen ones
-    (`lifting.lift.fill_unseen_joints`). Where nothing would be seen, everything is.
+    (`lifting.unseen.fill_unseen_joints`). Where nothing would be seen, everything is.
     """
     unseen = unseen & ~unseen.all(dim=1, keepdim=True)
     source = torch.arange(len(parents), device=keypoints.device).expand_as(unseen)

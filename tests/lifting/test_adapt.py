@@ -13,9 +13,10 @@ import torch
 from lifting.adapt import Adaptation, Stretch, adapt
 from lifting.canonical import REFERENCE_FOCAL, to_canonical
 from lifting.card import read_card
-from lifting.lift import LiftOptions, fill_unseen_joints, lift
+from lifting.lift import LiftOptions, lift
 from lifting.lifter import Lifter, lifter_names, weights_path
 from lifting.metrics import bone_length_variation, bone_lengths, mpjpe, side_length_difference
+from lifting.unseen import fill_unseen_joints
 from poses import COCO17, H36M17, Intrinsics, Poses3D, Tracks
 from tests.motion import (
     camera_from_world,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lifting.canonical import to_canonical
-from lifting.lift import LiftOptions, fill_unseen_joints, lift, unbroken_segments
+from lifting.lift import LiftOptions, lift, unbroken_segments
 from lifting.lifter import Lifter
 from lifting.metrics import bone_length_variation, bone_lengths, side_length_difference
 from poses import BLAZEPOSE33, COCO17, H36M17, HALPE26, Intrinsics, Skeleton, Tracks, UsageError
@@ -124,33 +124,6 @@ def test_nobody(small_lifter: Lifter) -> None:
     poses = lift(rows(walk_tracks(3), np.zeros(0, int)), np.arange(3) / 30, CAMERA, "fov", small_lifter)
     assert len(poses) == 0
     assert poses.world_m().shape == (0, 17, 3)
-
-
-def test_unseen_joints_take_the_place_of_their_nearest_seen_ancestor() -> None:
-    keypoints = np.random.default_rng(1).normal(size=(5, 17, 2))
-    missing = keypoints.copy()
-    missing[:, COCO17.indices("left_wrist", "left_elbow", "right_ankle")] = np.nan
-    filled = fill_unseen_joints(missing, COCO17)
-    for joint, source in (
-        ("left_wrist", "left_shoulder"),
-        ("left_elbow", "left_shoulder"),
-        ("right_ankle", "right_knee"),
-        ("nose", "nose"),
-    ):
-        np.testing.assert_array_equal(filled[:, COCO17.index(joint)], keypoints[:, COCO17.index(source)])
-
-
-def test_joints_without_any_seen_ancestor_take_the_middle_of_the_body() -> None:
-    keypoints = np.full((4, 17, 2), np.nan)
-    hips = COCO17.indices("left_hip", "right_hip")
-    keypoints[[0, 2, 3]] = np.nan
-    keypoints[[0, 2, 3], hips[0]] = [[0, 0], [2, 2], [4, 0]]
-    keypoints[[0, 2, 3], hips[1]] = [[2, 0], [4, 2], [6, 0]]
-    filled = fill_unseen_joints(keypoints, COCO17)
-    # Frame 1, in which nothing is seen, lies halfway between its neighbours.
-    np.testing.assert_allclose(filled[:, COCO17.index("nose")], [[1, 0], [2, 1], [3, 2], [5, 0]])
-    np.testing.assert_allclose(filled[1], np.tile([2.0, 1.0], (17, 1)))
-    assert np.isfinite(fill_unseen_joints(np.full((2, 17, 2), np.nan), COCO17)).all()
 
 
 def test_track_with_unseen_joints_is_lifted_whole(small_lifter: Lifter) -> None:

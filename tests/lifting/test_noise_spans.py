@@ -9,7 +9,7 @@ import torch
 from detectors.smoothing import whittaker
 from lifting.data.noise_paths import smooth_noise, smoothing_matrix
 from lifting.data.noise_spans import bridge, fill_unseen, mean_length_s, random_spans
-from lifting.lift import fill_unseen_joints
+from lifting.unseen import fill_unseen_joints
 from poses import COCO17, H36M17, Skeleton
 from tests.lifting.noise_people import FRAMES, RATE_HZ, noisy, seen, standing
 
