@@ -1,7 +1,7 @@
 """Joints that a detector does not give for long, such as the legs in half-body shots: what the networks get for them.
 
-The tracker holds such a joint where it was relative to the trunk, which after some seconds says nothing any more. On the
-nearest seen joint it tells the networks that it is not seen: sequences of that kind are in their training
+The tracker holds such a joint where it was relative to the trunk, which after some seconds says nothing any more. On
+the nearest seen joint it tells the networks that it is not seen: sequences of that kind are in their training
 (`lifting.data.noise_spans.fill_unseen`). Shape letters: T frames, J joints.
 """
 
@@ -13,8 +13,8 @@ from poses import Skeleton
 
 AROUND_S = 4.0
 SEEN_SHARE = 0.1
-"""A joint is unseen where it was seen in less than this share of the frames up to `AROUND_S` before and after, so that a
-few looks in a long gap do not break it. Legs and arms held where they were are nearer to the truth for two seconds on
+"""A joint is unseen where it was seen in less than this share of the frames up to `AROUND_S` before and after, so that
+a few looks in a long gap do not break it. Legs and arms held where they were are nearer to the truth for two seconds on
 held-out clips of varied motion, and no nearer after four."""
 
 
