@@ -74,6 +74,9 @@ class Recipe:
     average_decay: float = field(default=0.999, metadata={"help": "exponential moving average of the weights"})
     velocity_weight: float = field(default=3.0, metadata={"help": "weight of the velocity error in the pose's loss"})
     seed: int = field(default=1, metadata={"help": "the same seed gives the same file"})
+    straighten_knees: bool = field(
+        default=False, metadata={"help": "take out by how much an archive's skeleton bends straight legs"}
+    )
     recombined_share: float = field(
         default=0.0, metadata={"help": "share of sequences with the upper body or the arms of another"}
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lifting.data.bvh import load_bvh_folder
+from lifting.data.knees import without_knee_offsets
 from lifting.data.mocap import Clips, concatenate, load_archives
 from lifting.data.procedural import make_archive
 from lifting.recipe import Recipe
@@ -36,7 +37,11 @@ def recipe_clips(recipe: Recipe, folder: Path, additions: Sequence[Path] = ()) -
     if made:
         log.info("making %g hours of procedural motion", recipe.procedural_hours)
         parts.append(make_archive(PROCEDURAL_SEED, recipe.procedural_hours))
-    return concatenate([*parts, *(load_bvh_folder(path) for path in additions)])
+    return _prepared(recipe, concatenate([*parts, *(load_bvh_folder(path) for path in additions)]))
+
+
+def _prepared(recipe: Recipe, clips: Clips) -> Clips:
+    return without_knee_offsets(clips) if recipe.straighten_knees else clips
 
 
 def with_further_procedural(recipe: Recipe, training: Clips) -> Clips:
@@ -44,7 +49,8 @@ def with_further_procedural(recipe: Recipe, training: Clips) -> Clips:
     if not recipe.further_procedural_hours or PROCEDURAL not in recipe.archive_weights:
         return training
     log.info("making %g further hours of procedural motion", recipe.further_procedural_hours)
-    return concatenate([training, make_archive(_FURTHER_SEED, recipe.further_procedural_hours)])
+    further = make_archive(_FURTHER_SEED, recipe.further_procedural_hours)
+    return concatenate([training, _prepared(recipe, further)])
 
 
 def _name(folder: Path) -> str:
