@@ -147,9 +147,11 @@ def _stretch(
 ) -> Stretch:
     """The rows `segment`, seen at `times_s` (T,), as the networks see them at `grid_s` (S,)."""
     keypoints = to_canonical(tracks.keypoints_px[segment], intrinsics)
-    keypoints[unseen_for_long(tracks.observed[segment], times_s)] = np.nan
+    observed = tracks.observed[segment]
+    unseen = unseen_for_long(observed, times_s)
+    keypoints[unseen] = np.nan
     keypoints = fill_unseen_joints(keypoints, tracks.skeleton)
-    scores = np.where(tracks.observed[segment], tracks.keypoint_score[segment], 0.0)
+    scores = np.where(observed & ~unseen, tracks.keypoint_score[segment], 0.0)
     return Stretch(
         person=int(tracks.person_id[segment[0]]),
         keypoints=resample(keypoints, times_s, grid_s),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -42,12 +43,14 @@ def lifted(
     intrinsics: Intrinsics,
     lifter: Lifter,
     noise_px: float = 0,
+    unseen: Sequence[str] = (),
 ) -> tuple[Poses3D, np.ndarray]:
-    """Lifted people and the true joints (T, 17, 3) in the camera frame."""
+    """Lifted people and the true joints (T, 17, 3) in the camera frame; `unseen` are joints without keypoints."""
     joints = transform_points(camera_m, world_m)
     own = h36m_joints if lifter.input_skeleton == H36M17 else coco_joints
     keypoints = intrinsics.project(own(joints)).astype(np.float32)
     keypoints = keypoints + noise_px * np.random.default_rng(1).normal(size=keypoints.shape)
+    keypoints[:, lifter.input_skeleton.indices(*unseen)] = np.nan
     tracks = dataclasses.replace(tracks_of(keypoints), skeleton=lifter.input_skeleton)
     poses = lift(tracks, np.arange(len(joints)) / rate_hz, intrinsics, "file", lifter)
     return poses, h36m_joints(joints)
@@ -109,6 +112,17 @@ def test_noise_of_a_detector(lifter: Lifter) -> None:
     world = walker(3.0, 30, 1.2, start_m=(-1.8, 0.0))
     poses, truth = lifted(world, 30, camera_from_world(0.8, -0.1), WIDE, lifter, noise_px=3.0)
     check(poses, truth, 0.090)
+
+
+def test_half_body_shots(lifter: Lifter) -> None:
+    legs = [f"{side}_{name}" for side in ("left", "right") for name in ("knee", "ankle")]
+    world = walker(3.0, 30, 1.2, start_m=(-1.8, 0.0))
+    poses, truth = lifted(world, 30, camera_from_world(0.8, -0.1), WIDE, lifter, unseen=legs)
+    seen = [joint for joint, name in enumerate(H36M17.joints) if name not in legs]
+    assert mpjpe(poses.positions_m[:, seen], relative(truth)[:, seen]) < 0.060
+    # A guess, but one of a walking person: below the hips, a leg's length away.
+    down = -poses.world_m()[:, H36M17.indices("left_ankle", "right_ankle"), 2] + poses.world_m()[:, :1, 2]
+    assert ((down > 0.5) & (down < 1.1)).all()
 
 
 def test_distance(lifter: Lifter) -> None:

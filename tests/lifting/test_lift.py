@@ -11,7 +11,7 @@ from lifting.canonical import to_canonical
 from lifting.lift import LiftOptions, lift, unbroken_segments
 from lifting.lifter import Lifter
 from lifting.metrics import bone_length_variation, bone_lengths, side_length_difference
-from poses import BLAZEPOSE33, COCO17, H36M17, HALPE26, Intrinsics, Skeleton, Tracks, UsageError
+from poses import BLAZEPOSE33, COCO17, H36M17, HALPE26, Intrinsics, Poses3D, Skeleton, Tracks, UsageError
 from tests.motion import camera_from_world, coco_keypoints, tracks_of, transform_points, walker
 
 CAMERA = Intrinsics.from_fov(math.radians(60), 1280, 720)
@@ -138,6 +138,22 @@ def test_track_with_unseen_joints_is_lifted_whole(small_lifter: Lifter) -> None:
     poses = lift(partial, np.arange(40) / 30, CAMERA, "fov", small_lifter)
     assert np.isfinite(poses.camera_m()).all()
     assert np.flatnonzero(~poses.observed).tolist() == [10, 11, 12]
+
+
+def test_a_joint_of_which_there_are_few_looks_is_lifted_as_one_without(small_lifter: Lifter) -> None:
+    tracks = walk_tracks(60)
+    ankles = COCO17.indices("left_ankle", "right_ankle")
+
+    def lifted(looks: list[int]) -> Poses3D:
+        keypoints, observed = tracks.keypoints_px.copy(), tracks.observed.copy()
+        keypoints[:, ankles] = 17.0 if looks else np.nan
+        observed[:, ankles] = np.isin(np.arange(60), looks)[:, None]
+        seen = dataclasses.replace(tracks, keypoints_px=keypoints, observed=observed)
+        return lift(seen, np.arange(60) / 30, CAMERA, "fov", small_lifter)
+
+    never, hardly, often = lifted([]), lifted([7, 30, 31]), lifted(list(range(0, 60, 4)))
+    np.testing.assert_array_equal(hardly.camera_m(), never.camera_m())
+    assert np.abs(often.camera_m() - never.camera_m()).max() > 0.01
 
 
 @pytest.mark.parametrize("skeleton", [HALPE26, BLAZEPOSE33], ids=lambda s: s.name)
