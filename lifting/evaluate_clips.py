@@ -58,13 +58,14 @@ _COLUMNS = {
 class Sequence:
     """A clip before a camera of its own: canonical keypoints (T, J, 2), joints (T, 17, 3), root (T, 3).
 
-    `groups` are the rows of the table that it counts for, beside ``all``.
+    Keypoints that are not `seen` (J,) bool were filled in. `groups` are the rows of the table that it counts for, beside ``all``.
     """
 
     archive: str
     keypoints: np.ndarray
     positions_m: np.ndarray
     root_m: np.ndarray
+    seen: np.ndarray
     groups: tuple[str, ...] = ()
 
 
@@ -81,12 +82,11 @@ def evaluation_sequences(
         joints = torch.from_numpy(clips.clip(index)[:LONGEST_FRAMES].copy())[None]
         batch = film(joints, recipe.cameras, noise, generator, skeleton)
         keypoints, positions, root = (t[0].numpy() for t in (batch.keypoints, batch.positions_m, batch.root_m))
+        seen = np.ones(len(skeleton), bool)
         if missing_joints:
-            gone = torch.randperm(len(skeleton), generator=generator)[:missing_joints].numpy()
-            keypoints = keypoints.copy()
-            keypoints[:, gone] = np.nan
-            keypoints = fill_unseen_joints(keypoints, skeleton)
-        yield Sequence(name.split("/")[0], keypoints, positions, root[:, 0], groups_of(name, batch))
+            seen[torch.randperm(len(skeleton), generator=generator)[:missing_joints].numpy()] = False
+            keypoints = fill_unseen_joints(np.where(seen[:, None], keypoints, np.nan), skeleton)
+        yield Sequence(name.split("/")[0], keypoints, positions, root[:, 0], seen, groups_of(name, batch))
 
 
 def groups_of(name: str, batch: Batch) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def evaluate_clips(
         positions, root = lifter(truth.keypoints)
         lengths = typical_bone_lengths(positions, H36M17)
         positions = set_bone_lengths(positions, lengths, H36M17, steady_bones)
-        scores = np.ones(truth.keypoints.shape[:2])
+        scores = np.broadcast_to(truth.seen.astype(float), truth.keypoints.shape[:2])
         refined = refine_root(root, positions, truth.keypoints / REFERENCE_FOCAL, scores, lifter.input_skeleton)
         errors = sequence_errors(positions, root, refined, truth)
         for group in ("all", *truth.groups):

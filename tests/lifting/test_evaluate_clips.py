@@ -78,6 +78,8 @@ def test_missing_joints_are_filled_from_their_neighbours() -> None:
     assert np.isfinite(holed.keypoints).all()
     changed = np.flatnonzero(np.abs(whole.keypoints - holed.keypoints).max(axis=(0, 2)) > 0)
     assert len(changed) == 3
+    np.testing.assert_array_equal(np.flatnonzero(~holed.seen), changed)
+    assert whole.seen.all()
 
 
 def test_all_is_the_mean_over_frames(small_lifter: Lifter) -> None:
