@@ -58,8 +58,8 @@ _COLUMNS = {
 class Sequence:
     """A clip before a camera of its own: canonical keypoints (T, J, 2), joints (T, 17, 3), root (T, 3).
 
-    Keypoints that are not `seen` (J,) bool were filled in. `groups` are the rows of the table that it counts for, beside
-    ``all``.
+    Keypoints that are not `seen` (J,) bool were filled in. `groups` are the rows of the table that it counts for,
+    beside ``all``.
     """
 
     archive: str
