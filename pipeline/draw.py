@@ -30,7 +30,7 @@ from poses.options import options_from_mapping
 from render import Comparison, RenderOptions, compare, render_video
 from render.outputs import format_of_output
 from render.picture import Picture
-from render.stills import check_still, contact_sheet, write_still
+from render.stills import check_still, contact_sheet, fullest_columns, write_still
 from render.theme import load_theme
 
 _FLAGS = {"camera": "--view-camera"}
@@ -219,7 +219,7 @@ def draw_stills(drawing: Drawing, path: Path, count: int | None) -> None:
             write_still(path, next(pictures(images)))
             return
         width_px = drawing.options.width_px
-        columns = min(count, max(1, round(width_px / picture.layout.width)))
+        columns = fullest_columns(count, width_px / picture.layout.width)
         theme = load_theme(options.theme)
         sheet = contact_sheet(pictures(images), times[chosen], columns, width_px, theme)
     write_still(path, sheet)

@@ -117,11 +117,16 @@ def contact_sheet(
 
 
 def _columns(count: int, shape: float) -> int:
-    """In how many columns to put pictures of this height over width: of those near the wished shape, the fullest."""
-    wished = math.sqrt(count * _LANDSCAPE * shape)
+    """In how many columns to put pictures of this height over width, for a sheet of the wished shape."""
+    return fullest_columns(count, math.sqrt(count * _LANDSCAPE * shape))
+
+
+def fullest_columns(count: int, wished: float) -> int:
+    """In how many columns to put `count` pictures: of those near the number `wished`, with the fewest empty places."""
     near = range(max(1, math.ceil(wished / _LEEWAY)), max(1, math.floor(wished * _LEEWAY)) + 1)
     empty = {columns: -count % columns for columns in near if columns <= count}
-    return min(empty, key=lambda columns: (empty[columns], abs(columns - wished)), default=1)
+    usual = max(1, min(count, round(wished)))
+    return min(empty, key=lambda columns: (empty[columns], abs(columns - wished)), default=usual)
 
 
 def _place(cell: np.ndarray, image: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from poses import InputError, UsageError
-from render.stills import check_still, clock_text, contact_sheet, write_still
+from render.stills import check_still, clock_text, contact_sheet, fullest_columns, write_still
 from render.style import DARK
 
 
@@ -100,6 +100,16 @@ def test_columns_are_chosen_for_a_landscape_sheet() -> None:
         sheet = contact_sheet(plain(12, size), np.arange(12.0), None, 1280)
         assert 1.0 < sheet.shape[1] / sheet.shape[0] < 2.4
     assert contact_sheet(plain(1), [0.0]).shape[1] == 1280
+
+
+@pytest.mark.parametrize(
+    ("count", "wished", "columns"),
+    [(6, 4.0, 3), (5, 4.0, 5), (12, 4.0, 4), (8, 3.6, 4), (2, 4.0, 2), (3, 1.4, 1), (1, 0.3, 1)],
+)
+def test_the_number_of_columns_is_near_the_wished_one_and_leaves_few_places_empty(
+    count: int, wished: float, columns: int
+) -> None:
+    assert fullest_columns(count, wished) == columns
 
 
 def test_rows_are_filled_where_the_columns_are_free() -> None:
