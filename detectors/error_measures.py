@@ -167,8 +167,9 @@ def measure(windows: Windows) -> dict[str, Any]:
             shown[:, :, left] = np.where(swapped[group][..., None], b, a)
             shown[:, :, right] = np.where(swapped[group][..., None], a, b)
     error = shown - windows.truth
-    result["error_quantiles"] = _by_part(np.linalg.norm(error, axis=-1), ~windows.outside)
-    result["error_by_trunk_length"] = _by_trunk_length(windows, np.linalg.norm(error, axis=-1))
+    distance = np.linalg.norm(error, axis=-1)
+    result["error_quantiles"] = _by_part(distance, ~windows.outside)
+    result["error_by_trunk_length"] = _by_trunk_length(windows, distance)
     bias, explained = _bias(windows, shown)
     result["bias"] = bias
     inside = ~windows.outside

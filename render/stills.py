@@ -86,7 +86,7 @@ def contact_sheet(
         raise ValueError("a contact sheet needs at least one picture and its time")
     height, width = first.shape[:2]
     if columns is None:
-        columns = _columns(count, height / width)
+        columns = fullest_columns(count, math.sqrt(count * _LANDSCAPE * height / width))
     if columns < 1 or width_px < 64 * columns:
         raise UsageError(
             f"{columns} columns do not fit on {width_px} pixels", "choose from 1 to one for every 64 pixels"
@@ -114,11 +114,6 @@ def contact_sheet(
     if image is not None:
         raise ValueError(f"got more than {count} pictures for {count} times")
     return sheet
-
-
-def _columns(count: int, shape: float) -> int:
-    """In how many columns to put pictures of this height over width, for a sheet of the wished shape."""
-    return fullest_columns(count, math.sqrt(count * _LANDSCAPE * shape))
 
 
 def fullest_columns(count: int, wished: float) -> int:
