@@ -35,7 +35,10 @@ SMALL: dict[str, Any] = {
     "position_channels": 256,
     "trajectory_channels": 128,
     "start_from": None,
+    "learning_rate": 0.001,
+    "momentum_start": 0.1,
 }
+"""One stage from nothing, at the first stage's rate, with all that the second has."""
 
 Change = Callable[[Recipe, Clips], Recipe]
 
@@ -66,6 +69,16 @@ def _whole(**values: Any) -> Change:
     return lambda recipe, _: dataclasses.replace(recipe, **values)
 
 
+def _scaled(factor: float) -> Change:
+    def change(recipe: Recipe, _: Clips) -> Recipe:
+        channels = {
+            name: round(factor * getattr(recipe, name)) for name in ("position_channels", "trajectory_channels")
+        }
+        return dataclasses.replace(recipe, **channels)
+
+    return change
+
+
 NO_SWAPS = {f"swapped_{part}": (0.0, 0.0, 0.0) for part in ("all", "arms", "legs", "face")}
 NOISE_GUESSED = {
     "hidden": 1.0,
@@ -82,12 +95,16 @@ NOISE_GUESSED = {
     "outlier_rate_hz": 0.0,
     "wander_times_s": (),
     "wander_shares": (),
+    "wander_foreshortened": 1.0,
+    "unseen_share": 0.0,
     **NO_SWAPS,
 }
 OLD_BODIES = {"own_share": 1.0}
 OLD_CAMERAS = {"aimed": False, "distance_m": (1.8, 12.0)}
 
 WHOLE = "whole recipe"
+MISSING = 3
+"""Keypoints that are never seen in the measuring of one column."""
 
 ABLATIONS: dict[str, tuple[Change, ...]] = {
     WHOLE: (),
@@ -98,6 +115,7 @@ ABLATIONS: dict[str, tuple[Change, ...]] = {
         _part("cameras", **OLD_CAMERAS),
         _part("noise", **NOISE_GUESSED),
         _whole(recombined_share=0.0, reversed_share=0.0, velocity_weight=0.0, optimiser="amsgrad", decay="exponential"),
+        _whole(straighten_knees=False),
     ),
     "no procedural motion": (_without_procedural,),
     "a quarter of the procedural motion": (_whole(further_procedural_hours=0.0),),
@@ -107,51 +125,79 @@ ABLATIONS: dict[str, tuple[Change, ...]] = {
     "cameras at eye level, no edges": (_part("cameras", **OLD_CAMERAS),),
     "white keypoint noise": (_part("noise", **NOISE_GUESSED),),
     "no exchanged sides": (_part("noise", **NO_SWAPS),),
+    "no unseen joints": (_part("noise", unseen_share=0.0),),
+    "errors of a foreshortened trunk as of others": (_part("noise", wander_foreshortened=1.0),),
+    "knees as recorded": (_whole(straighten_knees=False),),
     "no velocity loss": (_whole(velocity_weight=0.0),),
     "a quarter of the steps, four times as large": (_in_large_steps,),
     "one frame of output of a sequence": (_whole(outputs=1),),
     "AMSGrad, exponential decay": (_whole(optimiser="amsgrad", decay="exponential"),),
+    "half the channels": (_scaled(0.5),),
+    "twice the channels": (_scaled(2.0),),
+    "81 frames": (_whole(filter_widths=(3, 3, 3, 3)),),
 }
 
 
-def run(name: str, recipe: Recipe, clips: Clips, held_out: Clips, judge: Recipe, options: argparse.Namespace) -> None:
-    """Train one variant, measure it, and note the figures."""
-    stem = "".join(c if c.isalnum() else "_" for c in name)
-    archives = set(recipe.archive_weights)
-    used = clips.select([i for i, clip in enumerate(clips.names) if clip.split("/")[0] in archives])
-    trained = train(recipe, used, options.output / f"{stem}.checkpoint", options.device)
-    path = options.output / f"{stem}.safetensors"
-    card = Card(
-        name=stem,
-        summary=name,
-        licence=recipe.licence,
-        trained_on=recipe.trained_on,
-        position=trained.position.architecture,
-        trajectory=trained.trajectory.architecture,
-    )
-    save_weights(path, card, trained.average_position, trained.average_trajectory)
-    results = evaluate_clips(Lifter.load(str(path)), held_out, judge)
-    recorded = {
-        group: figures
-        for group, figures in results.items()
-        if group.startswith("archive ") and not group.endswith(PROCEDURAL)
-    }
-    frames = sum(figures["frames"] for figures in recorded.values())
-    means = {
-        key: sum(figures[key] * figures["frames"] for figures in recorded.values()) / frames for key in results["all"]
-    }
-    line = {"name": name, "recorded": means, "procedural": results[f"archive {PROCEDURAL}"]}
-    with (options.output / "results.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+class Study:
+    """Variants of one recipe, all measured on the same held-out clips with the same cameras and keypoint errors."""
+
+    def __init__(self, judge: Recipe, data: Path, output: Path, every: int, device: str) -> None:
+        self._judge, self._data, self._output, self._device = judge, data, output, device
+        training, held_out = split(recipe_clips(judge, data), judge.held_out_share)
+        self._held_out = held_out.select(range(0, len(held_out), every))
+        self._training = {judge.straighten_knees: with_further_procedural(judge, training)}
+        self.recorded = training
+        """The training clips but those made beyond the archives."""
+
+    def training_clips(self, recipe: Recipe) -> Clips:
+        """Of the recipe's archives, with its knees."""
+        if not recipe.further_procedural_hours:
+            clips = self.recorded
+        else:
+            if recipe.straighten_knees not in self._training:
+                other = dataclasses.replace(self._judge, straighten_knees=recipe.straighten_knees)
+                training, _ = split(recipe_clips(other, self._data), other.held_out_share)
+                self._training[recipe.straighten_knees] = with_further_procedural(other, training)
+            clips = self._training[recipe.straighten_knees]
+        kept = [index for index, clip in enumerate(clips.names) if clip.split("/")[0] in recipe.archive_weights]
+        return clips.select(kept)
+
+    def run(self, name: str, recipe: Recipe) -> dict[str, Any]:
+        """Train one variant, keep its weights, and return its figures, a line of the table."""
+        stem = "".join(c if c.isalnum() else "_" for c in name)
+        clips = self.training_clips(recipe)
+        trained = train(recipe, clips, self._output / f"{stem}.checkpoint", self._device)
+        path = self._output / f"{stem}.safetensors"
+        card = Card(
+            name=stem,
+            summary=name,
+            licence=recipe.licence,
+            trained_on=recipe.trained_on,
+            position=trained.position.architecture,
+            trajectory=trained.trajectory.architecture,
+        )
+        save_weights(path, card, trained.average_position, trained.average_trajectory)
+        lifter = Lifter.load(str(path))
+        return {
+            "name": name,
+            **self._figures(lifter),
+            "recorded, joints missing": self._figures(lifter, MISSING)["recorded"],
+        }
+
+    def _figures(self, lifter: Lifter, missing_joints: int = 0) -> dict[str, dict[str, float]]:
+        results = evaluate_clips(lifter, self._held_out, self._judge, missing_joints=missing_joints)
+        made = f"archive {PROCEDURAL}"
+        recorded = [row for group, row in results.items() if group.startswith("archive ") and group != made]
+        frames = sum(row["frames"] for row in recorded)
+        means = {key: sum(row[key] * row["frames"] for row in recorded) / frames for key in results["all"]}
+        return {"recorded": means, "procedural": results[made]}
 
 
 def _run(options: argparse.Namespace) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     judge = load_recipe(CONFIG)
     base = dataclasses.replace(judge, steps=options.steps, sequences=options.sequences, **SMALL)
-    clips, held_out = split(recipe_clips(judge, options.data), judge.held_out_share)
-    held_out = held_out.select(range(0, len(held_out), options.every))
-    more = with_further_procedural(judge, clips)
+    study = Study(judge, options.data, options.output, options.every, options.device)
     results = options.output / "results.jsonl"
     again = {f"{WHOLE}, seed {seed}": (_whole(seed=seed),) for seed in range(2, options.seeds + 1)}
     for name, changes in {**ABLATIONS, **again}.items():
@@ -159,9 +205,11 @@ def _run(options: argparse.Namespace) -> None:
             continue
         recipe = base
         for change in changes:
-            recipe = change(recipe, clips)
+            recipe = change(recipe, study.recorded)
         log.info("%s", name)
-        run(name, recipe, more if recipe.further_procedural_hours else clips, held_out, judge, options)
+        line = study.run(name, recipe)
+        with results.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
     sys.stdout.write(table(_lines(results)) + "\n")
 
 
@@ -179,6 +227,7 @@ def table(lines: list[dict[str, Any]]) -> str:
         ("recorded", "mpjve_mm", "MPJVE"),
         ("recorded", "exchanged_percent", "sides exchanged, %"),
         ("recorded", "root_refined_percent", "root, %"),
+        ("recorded, joints missing", "p_mpjpe_mm", f"P-MPJPE, {MISSING} of 17 never seen"),
         ("procedural", "mpjpe_mm", "procedural MPJPE"),
         ("procedural", "p_mpjpe_mm", "procedural P-MPJPE"),
     ]

@@ -18,7 +18,7 @@ from lifting.data.sequences import load_dataset
 from lifting.evaluate_clips import evaluate_clips, format_table
 from lifting.evaluate_dataset import evaluate_sequences, format_summary, require_model, summarise
 from lifting.fast import PRECISIONS, FastNetwork, check_precision
-from lifting.lift import LiftOptions
+from lifting.lift import LiftOptions, check_adaptable
 from lifting.lifter import Lifter
 from lifting.recipe import load_recipe
 from lifting.recipe_clips import recipe_clips
@@ -35,10 +35,17 @@ def evaluate_mocap(options: argparse.Namespace) -> None:
     if not len(held_out):
         raise UsageError(f"{options.config}: held_out_share {recipe.held_out_share:g} holds no clip out")
     lifter = Lifter.load(options.lifter, options.device, options.precision)
+    check_adaptable(lifter, LiftOptions(adapt=options.adapt))
     if not 0 <= options.steady_bones <= 1:
         raise UsageError(f"--steady-bones must lie between 0 and 1, got {options.steady_bones:g}")
     results = evaluate_clips(
-        lifter, held_out, recipe, not options.exact_keypoints, options.missing_joints, options.steady_bones
+        lifter,
+        held_out,
+        recipe,
+        noisy=not options.exact_keypoints,
+        missing_joints=options.missing_joints,
+        steady_bones=options.steady_bones,
+        adapted=options.adapt,
     )
     _write_json(options.json, results)
     print(format_table(results, options.by_action))
@@ -122,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="how far bones are brought to one length: 0 measures the networks alone, 1 what videos get (default)",
     )
+    mocap.add_argument("--adapt", action="store_true", help="fit the lifter to each clip first, as for videos")
     mocap.add_argument("--by-action", action="store_true", help="a row for each action, too")
     mocap.add_argument("--set", metavar="NAME=VALUE", action="append", default=[], help="change a field of the recipe")
     group = parser.add_argument_group(f"with --dataset {' or '.join(DATASETS)}")

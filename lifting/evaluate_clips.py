@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from lifting.adapt import Stretch, adapt
 from lifting.bones import set_bone_lengths, typical_bone_lengths
 from lifting.canonical import REFERENCE_FOCAL
 from lifting.data.mocap import Clips
@@ -139,18 +140,21 @@ def evaluate_clips(
     noisy: bool = True,
     missing_joints: int = 0,
     steady_bones: float = LiftOptions.steady_bones,
+    adapted: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Errors over ``all`` clips and by group, as means over frames; keys of the inner dicts as `sequence_errors`.
 
-    The bones are those that a video's results have by default; with `steady_bones` 0, those of the networks.
+    The bones are those that a video's results have by default; with `steady_bones` 0, those of the networks. `adapted`
+    fits the lifter to each clip first (`lifting.adapt`).
     """
     sums: dict[str, dict[str, float]] = {}
     frames: dict[str, int] = {}
     for truth in evaluation_sequences(clips, recipe, noisy, lifter.input_skeleton, missing_joints):
-        positions, root = lifter(truth.keypoints)
+        scores = np.broadcast_to(truth.seen.astype(float), truth.keypoints.shape[:2])
+        fitted = adapt(lifter, [Stretch(0, truth.keypoints, scores)]) if adapted else lifter
+        positions, root = fitted(truth.keypoints)
         lengths = typical_bone_lengths(positions, H36M17)
         positions = set_bone_lengths(positions, lengths, H36M17, steady_bones)
-        scores = np.broadcast_to(truth.seen.astype(float), truth.keypoints.shape[:2])
         refined = refine_root(root, positions, truth.keypoints / REFERENCE_FOCAL, scores, lifter.input_skeleton)
         errors = sequence_errors(positions, root, refined, truth)
         for group in ("all", *truth.groups):

@@ -93,3 +93,14 @@ def test_all_is_the_mean_over_frames(small_lifter: Lifter) -> None:
     assert lines[1].startswith("all")
     assert not any(line.startswith("action") for line in lines)
     assert any(line.startswith("action a/turnLeft") for line in format_table(results, actions=True).splitlines())
+
+
+def test_a_lifter_is_adapted_to_each_clip_anew(small_lifter: Lifter) -> None:
+    def figures(clips: Clips, adapted: bool) -> dict[str, dict[str, float]]:
+        return evaluate_clips(small_lifter, clips, RECIPE, steady_bones=0.0, adapted=adapted)
+
+    before, adapted = figures(CLIPS, adapted=False), figures(CLIPS, adapted=True)
+    assert adapted["all"]["bone_variation_mm"] < 0.8 * before["all"]["bone_variation_mm"]
+    # The first clip has nothing of another one, and the lifter is what it was.
+    assert figures(CLIPS.select([0]), adapted=True)["archive a"] == adapted["archive a"]
+    assert figures(CLIPS, adapted=False) == before

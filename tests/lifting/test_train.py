@@ -197,6 +197,8 @@ def test_command_line(tmp_path: Path, archives: Path, capsys: pytest.CaptureFixt
         coarse = yaml.safe_load(figures.read_text())["all"]
         assert coarse != measured["all"]
         assert coarse["mpjpe_mm"] == pytest.approx(measured["all"]["mpjpe_mm"], abs=0.5)
+    assert evaluate.main([*evaluation, "--json", str(figures), "--adapt"]) == 0
+    assert yaml.safe_load(figures.read_text())["all"]["bone_variation_mm"] < measured["all"]["bone_variation_mm"]
     assert evaluate.main([*evaluation, "--precision", "fp16"]) == 2
     assert "precision fp16: CPUs do not compute in it" in capsys.readouterr().err
     table = shown.splitlines()
