@@ -29,6 +29,7 @@ from benchmarks.real_truth import BODY, Truth, find_truth
 from detectors import TrackingOptions, track
 from detectors.oks import person_size_px
 from detectors.swaps import pairs_by_group
+from lifting.ground import ground
 from lifting.lift import LiftOptions, lift
 from lifting.lifter import Lifter
 from lifting.metrics import mpjpe, n_mpjpe, p_mpjpe
@@ -58,6 +59,7 @@ COLUMNS = {
     "frames": "frames",
     **POSE_COLUMNS,
     "root_percent": "root %",
+    "lean_deg": "world leans °",
     "bone_std_mm": "bones ± mm",
     "mirrored_percent": "mirrored %",
 }
@@ -78,11 +80,13 @@ class Estimate:
     Attributes
     ----------
     frame : (N,) the frames it speaks of. joints_m : (N, 12, 3) in camera axes. absolute : whether the place counts too.
+    up : (3,) of the world in camera axes, where it says so.
     """
 
     frame: np.ndarray
     joints_m: np.ndarray
     absolute: bool
+    up: np.ndarray | None = None
 
 
 def relative(joints_m: np.ndarray) -> np.ndarray:
@@ -100,7 +104,7 @@ def body_axes(joints_m: np.ndarray) -> np.ndarray:
     return np.stack([left, up, np.cross(left, up)], axis=1)
 
 
-def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray) -> dict[str, float]:
+def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray, view: View) -> dict[str, float]:
     """The columns of the table for one view; `truth_m` (F, 12, 3) in camera axes."""
     target = truth_m[estimate.frame]
     x, y = relative(estimate.joints_m), relative(target)
@@ -112,6 +116,10 @@ def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray) -> dict
     if estimate.absolute:
         hips, true_hips = (a[:, _HIPS].mean(axis=1) for a in (estimate.joints_m, target))
         root = float((np.linalg.norm(hips - true_hips, axis=-1) / np.linalg.norm(true_hips, axis=-1)).mean())
+    lean = float("nan")
+    if estimate.up is not None:
+        # The calibration's world has z up.
+        lean = float(np.degrees(np.arccos(np.clip(estimate.up @ view.camera_from_world[:3, 2], -1, 1))))
     return {
         "frames": float(len(target)),
         "mpjpe_mm": 1000 * mpjpe(x, y),
@@ -120,6 +128,7 @@ def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray) -> dict
         "mpjve_mm": 1000 * _difference(x - y, estimate.frame, times_s, 1),
         "acceleration_mm": 1000 * _difference(x - y, estimate.frame, times_s, 2),
         "root_percent": 100 * root,
+        "lean_deg": lean,
         "bone_std_mm": 1000 * float(lengths.std(axis=0).mean()),
         "mirrored_percent": 100 * float((as_mirrored < as_given).mean()),
     }
@@ -215,7 +224,8 @@ def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter, adapt: bool
     options = LiftOptions(adapt=adapt)
     poses = lift(tracks, truth.times_s, view.intrinsics, "file", lifter, options)
     keep = truth.usable[poses.frame]
-    return Estimate(poses.frame[keep], poses.camera_m()[keep][:, H36M17.indices(*BODY)].astype(float), True)
+    joints_m = poses.camera_m()[keep][:, H36M17.indices(*BODY)].astype(float)
+    return Estimate(poses.frame[keep], joints_m, absolute=True, up=ground(poses).world_from_camera[2, :3])
 
 
 def landmarks(recording: Recording, truth: Truth, v: int) -> Estimate | None:
@@ -254,7 +264,8 @@ def compare(
         corrected = without_offsets([e for _, e in present], [in_camera[v] for v, _ in present])
         rows = []
         for (v, estimate), value in zip(present, corrected, strict=True):
-            rows.append(errors(estimate, in_camera[v], truth.times_s) | {"without_offsets_mm": 1000 * value})
+            row = errors(estimate, in_camera[v], truth.times_s, truth.views[v])
+            rows.append(row | {"without_offsets_mm": 1000 * value})
             yield truth.views[v].name, method, rows[-1]
         yield "mean", method, {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
