@@ -43,6 +43,7 @@ from poses.commands import run_command
 KEYPOINTS = {
     "detected": "as the pipeline has them",
     "adapted": "detected, the lifter adapted to the view (--adapt)",
+    "unrolled": "detected, the calibration's roll given (--roll)",
     "as-labelled": "detected, tracked without undoing of swaps",
     "true-sides": "detected, the sides put right by the truth",
     "truth": "the projected truth",
@@ -104,6 +105,11 @@ def body_axes(joints_m: np.ndarray) -> np.ndarray:
     return np.stack([left, up, np.cross(left, up)], axis=1)
 
 
+def true_up(view: View) -> np.ndarray:
+    """(3,) up in the camera's axes; the calibration's world has z up."""
+    return view.camera_from_world[:3, 2]
+
+
 def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray, view: View) -> dict[str, float]:
     """The columns of the table for one view; `truth_m` (F, 12, 3) in camera axes."""
     target = truth_m[estimate.frame]
@@ -118,8 +124,7 @@ def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray, view: V
         root = float((np.linalg.norm(hips - true_hips, axis=-1) / np.linalg.norm(true_hips, axis=-1)).mean())
     lean = float("nan")
     if estimate.up is not None:
-        # The calibration's world has z up.
-        lean = float(np.degrees(np.arccos(np.clip(estimate.up @ view.camera_from_world[:3, 2], -1, 1))))
+        lean = float(np.degrees(np.arccos(np.clip(estimate.up @ true_up(view), -1, 1))))
     return {
         "frames": float(len(target)),
         "mpjpe_mm": 1000 * mpjpe(x, y),
@@ -176,7 +181,7 @@ def tracks_for(kind: str, truth: Truth, v: int, recording: Recording) -> Tracks:
             skeleton=COCO17,
         )
     detections = recording.detections
-    options = TrackingOptions(undo_swaps=kind in ("detected", "adapted"))
+    options = TrackingOptions(undo_swaps=kind in ("detected", "adapted", "unrolled"))
     if kind == "true-sides":
         one = slice(v, v + 1)
         keypoints_px = exchange_sides(truth.keypoints_px[one], truth.exchanged[one], COCO17)[0]
@@ -219,10 +224,12 @@ def wrong_sides(keypoints_px: np.ndarray, exact_px: np.ndarray, size_px: float) 
     return {group: wrong[group] for group in ("arms", "legs")}
 
 
-def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter, adapt: bool) -> Estimate:
+def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter, kind: str) -> Estimate:
     """What the lifter makes of one person's tracks in a view, in the frames in which the truth is known."""
-    options = LiftOptions(adapt=adapt)
-    poses = lift(tracks, truth.times_s, view.intrinsics, "file", lifter, options)
+    options = LiftOptions(adapt=kind == "adapted")
+    x, y, _ = true_up(view)
+    roll_rad = float(np.arctan2(x, -y)) if kind == "unrolled" else 0.0
+    poses = lift(tracks, truth.times_s, view.intrinsics, "file", lifter, options, roll_rad)
     keep = truth.usable[poses.frame]
     joints_m = poses.camera_m()[keep][:, H36M17.indices(*BODY)].astype(float)
     return Estimate(poses.frame[keep], joints_m, absolute=True, up=ground(poses).world_from_camera[2, :3])
@@ -253,8 +260,7 @@ def compare(
         tracked = [tracks_for(kind, truth, v, recording) for v, recording in enumerate(recordings)]
         for lifter in lifters:
             methods[f"{lifter.card.name}, {kind}"] = [
-                lifted(tracks, truth, view, lifter, kind == "adapted")
-                for tracks, view in zip(tracked, truth.views, strict=True)
+                lifted(tracks, truth, view, lifter, kind) for tracks, view in zip(tracked, truth.views, strict=True)
             ]
     methods["MediaPipe's 3D"] = [landmarks(recording, truth, v) for v, recording in enumerate(recordings)]
     for method, estimates in methods.items():

@@ -1,7 +1,8 @@
 """What the lifter sees: keypoints as any camera would show them to one reference camera, at one rate.
 
-Undistorted, relative to the principal point, divided by the focal length, times one reference focal length. So
-portrait phones, wide lenses and crops look to the model like the camera that it was trained on.
+Undistorted, relative to the principal point, divided by the focal length, times one reference focal length, and turned
+so that verticals stand where it is known by how much they lean. So portrait phones, wide lenses, crops and cameras that
+are held at an angle look to the model like the camera that it was trained on.
 
 Shape letters: T frames, J joints, S samples on the regular time grid.
 """
@@ -20,9 +21,15 @@ With it, canonical keypoints have the range of the reference implementation's sc
 """
 
 
-def to_canonical(keypoints_px: np.ndarray, intrinsics: Intrinsics) -> np.ndarray:
-    """Pixels (..., 2) to canonical coordinates (..., 2); NaN stays NaN."""
-    return intrinsics.rays(keypoints_px) * REFERENCE_FOCAL
+def to_canonical(keypoints_px: np.ndarray, intrinsics: Intrinsics, roll_rad: float = 0.0) -> np.ndarray:
+    """Pixels (..., 2) to canonical coordinates (..., 2) of a camera without that roll; NaN stays NaN."""
+    return intrinsics.rays(keypoints_px) @ unrolled_from_camera(roll_rad)[:2, :2].T * REFERENCE_FOCAL
+
+
+def unrolled_from_camera(roll_rad: float) -> np.ndarray:
+    """(3, 3) to the axes of a camera in the same place that has no roll; verticals lean to the right by `roll_rad`."""
+    cosine, sine = np.cos(roll_rad), np.sin(roll_rad)
+    return np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
 def regular_times(timestamps_s: np.ndarray, rate_hz: float) -> np.ndarray:

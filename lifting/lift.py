@@ -12,7 +12,7 @@ import numpy as np
 
 from lifting.adapt import Stretch, adapt
 from lifting.bones import set_bone_lengths, typical_bone_lengths
-from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical
+from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical, unrolled_from_camera
 from lifting.fast import Precision
 from lifting.lifter import Lifter
 from lifting.lifter_input import to_input_skeleton
@@ -54,8 +54,12 @@ def lift(
     intrinsics_source: str,
     lifter: Lifter,
     options: LiftOptions | None = None,
+    roll_rad: float = 0.0,
 ) -> Poses3D:
     """Lift every person of `tracks`, whose frames are at `timestamps_s` (T,).
+
+    By `roll_rad`, where it is known, verticals lean to the right in the picture (`lifting.ground.up_from_angles`): the
+    lifter then sees people as a camera without roll does, and its answers are turned back.
 
     Keypoints of another skeleton than the lifter was trained for are converted where that is possible, else
     `UsageError`. The world is the camera turned upright until `lifting.ground.ground` refines it. `ValueError` when
@@ -72,7 +76,7 @@ def lift(
     segments = unbroken_segments(tracks)
     grids = [regular_times(times[segment], lifter.card.rate_hz) for segment in segments]
     stretches = [
-        _stretch(tracks, segment, times[segment], grid, intrinsics)
+        _stretch(tracks, segment, times[segment], grid, intrinsics, roll_rad)
         for segment, grid in zip(segments, grids, strict=True)
     ]
     check_adaptable(lifter, options)
@@ -86,6 +90,7 @@ def lift(
         )
         for person in tracks.people()
     }
+    unrolled = unrolled_from_camera(roll_rad)
     for segment, stretch, grid, (relative, path) in zip(segments, stretches, grids, lifted, strict=True):
         body = bodies[stretch.person]
         steady = partial(
@@ -95,8 +100,8 @@ def lift(
             rays = stretch.keypoints / REFERENCE_FOCAL
             path = refine_root(path, steady(relative), rays, stretch.weights, lifter.input_skeleton)
         # Lengths are set last: what lies between two moments of the grid is not of their lengths.
-        positions[segment] = steady(resample(relative, grid, times[segment]))
-        root[segment] = resample(path, grid, times[segment])
+        positions[segment] = steady(resample(relative, grid, times[segment])) @ unrolled
+        root[segment] = resample(path, grid, times[segment]) @ unrolled
     return Poses3D(
         person_id=tracks.person_id,
         frame=tracks.frame,
@@ -143,10 +148,15 @@ def unbroken_segments(tracks: Tracks) -> list[np.ndarray]:
 
 
 def _stretch(
-    tracks: Tracks, segment: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, intrinsics: Intrinsics
+    tracks: Tracks,
+    segment: np.ndarray,
+    times_s: np.ndarray,
+    grid_s: np.ndarray,
+    intrinsics: Intrinsics,
+    roll_rad: float,
 ) -> Stretch:
     """The rows `segment`, seen at `times_s` (T,), as the networks see them at `grid_s` (S,)."""
-    keypoints = to_canonical(tracks.keypoints_px[segment], intrinsics)
+    keypoints = to_canonical(tracks.keypoints_px[segment], intrinsics, roll_rad)
     observed = tracks.observed[segment]
     unseen = unseen_for_long(observed, times_s)
     keypoints[unseen] = np.nan

@@ -213,12 +213,14 @@ class _VideoRun:
         place, options = self.place, self.config.lift
         lifter = self.models.lifter(Tracks.load(place.tracks).skeleton)
         intrinsics, source = stages.choose_intrinsics(self.config.camera, VideoInfo.load(place.video))
-        camera = {"intrinsics": dataclasses.asdict(intrinsics), "source": source}
+        angles = (self.config.camera.pitch_deg, self.config.camera.roll_deg)
+        camera: dict[str, object] = {"intrinsics": dataclasses.asdict(intrinsics), "source": source}
+        if angles[1]:
+            camera["roll_deg"] = angles[1]
         content = {"camera": camera, "lifter": lifter.label, **dataclasses.asdict(options)}
         lift_key = stage_key("lift", self.records["track"].key, content, lifter.weights_sha256)
-        angles = (self.config.camera.pitch_deg, self.config.camera.roll_deg)
         ground_key = stage_key("ground", lift_key, {"pitch_deg": angles[0], "roll_deg": angles[1]})
-        # One file holds what both stages give, so it bears both keys: new angles need no new lifting.
+        # One file holds what both stages give, so it bears both keys: a new pitch needs no new lifting.
         key = f"{lift_key}+{ground_key}"
         lifted = not self.force and (artifact_key(place.poses) or "").startswith(f"{lift_key}+")
         if not lifted:

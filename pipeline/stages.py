@@ -138,7 +138,8 @@ def lift_people(
     angles_deg : the camera's pitch and roll, None where not given.
     """
     info = VideoInfo.load(place.video)
-    poses = lift(Tracks.load(place.tracks), info.timestamps_s, *camera, lifter, options)
+    roll_rad = math.radians(angles_deg[1] or 0.0)
+    poses = lift(Tracks.load(place.tracks), info.timestamps_s, *camera, lifter, options, roll_rad)
     _ground(poses, angles_deg).save(place.poses, key)
     return len(info)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from lifting.ground import ground
 from lifting.lift import lift
 from lifting.lifter import Lifter, lifter_names
 from lifting.metrics import mpjpe, root_error_ratio
@@ -44,15 +45,19 @@ def lifted(
     lifter: Lifter,
     noise_px: float = 0,
     unseen: Sequence[str] = (),
+    roll_rad: float = 0.0,
 ) -> tuple[Poses3D, np.ndarray]:
-    """Lifted people and the true joints (T, 17, 3) in the camera frame; `unseen` are joints without keypoints."""
+    """Lifted people and the true joints (T, 17, 3) in the camera frame; `unseen` are joints without keypoints.
+
+    `roll_rad` is what the lifter is told.
+    """
     joints = transform_points(camera_m, world_m)
     own = h36m_joints if lifter.input_skeleton == H36M17 else coco_joints
     keypoints = intrinsics.project(own(joints)).astype(np.float32)
     keypoints = keypoints + noise_px * np.random.default_rng(1).normal(size=keypoints.shape)
     keypoints[:, lifter.input_skeleton.indices(*unseen)] = np.nan
     tracks = dataclasses.replace(tracks_of(keypoints), skeleton=lifter.input_skeleton)
-    poses = lift(tracks, np.arange(len(joints)) / rate_hz, intrinsics, "file", lifter)
+    poses = lift(tracks, np.arange(len(joints)) / rate_hz, intrinsics, "file", lifter, roll_rad=roll_rad)
     return poses, h36m_joints(joints)
 
 
@@ -97,6 +102,12 @@ def test_unusual_cameras_change_little(lifter: Lifter, intrinsics: Intrinsics) -
     usual, _ = lifted(world, 30, camera, WIDE, lifter)
     check(poses, truth, 0.070)
     assert mpjpe(poses.camera_m(), usual.camera_m()) < 0.01
+
+
+def test_a_camera_held_sideways(lifter: Lifter) -> None:
+    world, roll_rad = walker(3.0, 30, 1.2, start_m=(-1.8, 0.0)), math.pi / 2
+    poses, truth = lifted(world, 30, camera_from_world(0.8, -0.1, roll_rad), WIDE, lifter, roll_rad=roll_rad)
+    check(ground(poses, -0.1, roll_rad), truth, 0.070)
 
 
 def test_frame_rate_changes_little(lifter: Lifter) -> None:

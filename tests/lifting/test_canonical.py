@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.signal import resample as fourier_resample
 
-from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical
+from lifting.canonical import REFERENCE_FOCAL, regular_times, resample, to_canonical, unrolled_from_camera
+from lifting.ground import up_from_angles
 from poses import Intrinsics
 from tests.motion import camera_from_world, coco_joints, transform_points, walker
 
@@ -20,6 +23,18 @@ def variable_times(rate_hz: float, seconds: float) -> np.ndarray:
     """Frame times with steps between 0.6 and 1.4 of the mean one."""
     steps = np.random.default_rng(4).uniform(0.6, 1.4, int(seconds * rate_hz)) / rate_hz
     return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+@pytest.mark.parametrize(("pitch_rad", "roll_rad"), [(0.0, 0.4), (-0.5, -1.0), (0.3, math.pi / 2)])
+def test_verticals_stand_once_the_roll_is_taken_out(pitch_rad: float, roll_rad: float) -> None:
+    up = unrolled_from_camera(roll_rad) @ up_from_angles(pitch_rad, roll_rad)
+    np.testing.assert_allclose(up, up_from_angles(pitch_rad, 0.0), atol=1e-12)
+
+
+def test_no_roll_changes_no_bit() -> None:
+    points_px = np.random.default_rng(0).uniform(0, 700, (50, 2))
+    camera = Intrinsics.from_fov(1.0, 1280, 720)
+    np.testing.assert_array_equal(to_canonical(points_px, camera), camera.rays(points_px) * REFERENCE_FOCAL)
 
 
 @pytest.mark.parametrize("rate_hz", [24.0, 30000 / 1001, 50.0, 60.0, 120.0, 240.0])

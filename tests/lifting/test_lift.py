@@ -32,6 +32,27 @@ def joined(*parts: Tracks) -> Tracks:
     return dataclasses.replace(parts[0], **{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
+@pytest.mark.parametrize("roll_deg", [-90.0, 25.0])
+def test_a_known_roll_changes_nothing_but_the_axes(roll_deg: float, small_lifter: Lifter) -> None:
+    roll_rad = math.radians(roll_deg)
+    lens = dataclasses.replace(CAMERA, distortion=(-0.2, 0.05, 0.0, 0.0, 0.0))
+    level, rolled = (
+        tracks_of(coco_keypoints(transform_points(camera_from_world(0.6, -0.2, roll), walker(2.0, 30.0)), lens))
+        for roll in (0.0, roll_rad)
+    )
+    times = np.arange(60) / 30
+    wanted = lift(level, times, lens, "file", small_lifter)
+    got = lift(rolled, times, lens, "file", small_lifter, roll_rad=roll_rad)
+    # One and the same world before two cameras.
+    in_world, turned = (
+        poses.camera_m() @ camera_from_world(0.6, -0.2, roll)[:3, :3]
+        for poses, roll in ((wanted, 0.0), (got, roll_rad))
+    )
+    np.testing.assert_allclose(turned, in_world, atol=1e-3)
+    ignored = lift(rolled, times, lens, "file", small_lifter)
+    assert np.abs(ignored.positions_m - got.positions_m).max() > 0.05
+
+
 def test_shapes_and_what_is_recorded(small_lifter: Lifter) -> None:
     tracks = walk_tracks()
     times = 3.0 + np.arange(60) / 30
