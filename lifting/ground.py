@@ -1,4 +1,4 @@
-"""Which way is up, and where the floor is: from the camera, from standing feet, or from the user.
+"""Which way is up, and where the floor is: from people who stand, from where their feet do, or from the user.
 
 Shape letters: R rows, N footholds (one foot standing still for a while), P people.
 """
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lifting.standing import up_from_bodies
+from lifting.standing import BODIES_TILT_RAD, up_from_bodies
 from poses import Poses3D
 
 ANKLE_HEIGHT_M = 0.08
 STILL_SPEED_M_S = 0.45
 SHORTEST_FOOTHOLD_S = 0.12
 FEWEST_FOOTHOLDS = 6
-FOOTHOLD_NOISE_M = 0.06
+FOOTHOLD_NOISE_M = 0.08
 CAMERA_TILT_RAD = np.radians(12.0)
+"""How far the camera's own up is off, about."""
 LARGEST_TILT_RAD = np.radians(45.0)
 STARTING_TILTS = (-0.25, 0.0, 0.25)
 
@@ -61,12 +62,13 @@ def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | Non
 
 
 def _up_from_people(poses: Poses3D, camera_up: np.ndarray) -> tuple[np.ndarray, str]:
-    """(3,) the world's up and where it comes from: footholds, else standing bodies, else the camera."""
-    levelled = up_from_footholds(find_footholds(poses, camera_up), camera_up)
-    if levelled is not None:
-        return levelled, "contacts"
-    standing = up_from_bodies(poses, camera_up)
-    return (camera_up, "camera") if standing is None else (standing, "bodies")
+    """(3,) the world's up and where it comes from: the camera, or standing bodies, and footholds if they say more."""
+    bodies = up_from_bodies(poses, camera_up)
+    up, tilt_rad, source = (
+        (camera_up, CAMERA_TILT_RAD, "camera") if bodies is None else (bodies, BODIES_TILT_RAD, "bodies")
+    )
+    levelled = up_from_footholds(find_footholds(poses, up), up, tilt_rad)
+    return (up, source) if levelled is None else (levelled, "contacts")
 
 
 def rotation_from_up(up: np.ndarray) -> np.ndarray:
@@ -112,37 +114,41 @@ def find_footholds(poses: Poses3D, up: np.ndarray) -> Footholds:
     return Footholds(np.array(places).reshape(-1, 3), np.array(owners, dtype=np.int64))
 
 
-def up_from_footholds(footholds: Footholds, camera_up: np.ndarray) -> np.ndarray | None:
-    """The up that makes each person's footholds level, held near the camera's; None where they say too little.
+def up_from_footholds(footholds: Footholds, start_up: np.ndarray, tilt_rad: float) -> np.ndarray | None:
+    """The up that makes each person's footholds level, held near `start_up`; None where they say too little.
 
-    Robust least squares (Cauchy's cost) for a tilt (a, b) of the camera's up and one height a person, with the
-    camera's own up as a prior of `CAMERA_TILT_RAD`. A jump onto another level is an outlier, not a slope.
+    Robust least squares (Cauchy's cost) for a tilt (a, b) of `start_up`, which is taken to be `tilt_rad` off, and one
+    height a person. A jump onto another level is an outlier, not a slope. Footholds say enough if they halve the doubt
+    about one of the two at least, as those of people who walk some metres do.
     """
     people = np.unique(footholds.person)
     if len(footholds.places_m) < FEWEST_FOOTHOLDS:
         return None
-    right, ahead, up = rotation_from_up(camera_up)
+    right, ahead, up = rotation_from_up(start_up)
     of_person = (footholds.person[:, None] == people[None]).astype(float)
     design = np.column_stack([footholds.places_m @ right, footholds.places_m @ ahead, -of_person])
     height = footholds.places_m @ up
     # The cost has several minima where some footholds lie on a box: the best of those found from several starts.
-    fits = [_fit_tilt(design, height, np.array([a, b])) for a in STARTING_TILTS for b in STARTING_TILTS]
+    starts = [np.array([a, b]) for a in STARTING_TILTS for b in STARTING_TILTS]
+    fits = [_fit_tilt(design, height, tilt_rad, start) for start in starts]
     _, tilt, deviation = min(fits, key=lambda fit: fit[0])
     tilted = up + tilt[0] * right + tilt[1] * ahead
     tilted /= np.linalg.norm(tilted)
-    told_much = deviation.min() < np.tan(CAMERA_TILT_RAD) / 2
+    told_much = deviation.min() < np.tan(tilt_rad) / 2
     if not told_much or np.arccos(np.clip(tilted @ up, -1, 1)) > LARGEST_TILT_RAD:
         return None
     return tilted
 
 
-def _fit_tilt(design: np.ndarray, height: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def _fit_tilt(
+    design: np.ndarray, height: np.ndarray, tilt_rad: float, start: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Cost, tilt (2,) and its standard deviation (2,) by reweighted least squares from a starting tilt.
 
     Rows of `design` (N, 2 + P) are a foothold's place across and ahead and minus one for its person.
     """
     prior = np.zeros(design.shape[1])
-    prior[:2] = 1 / np.tan(CAMERA_TILT_RAD) ** 2
+    prior[:2] = 1 / np.tan(tilt_rad) ** 2
     levelled = height + design[:, :2] @ start
     solution = np.concatenate([start, [np.median(levelled[column < 0]) for column in design[:, 2:].T]])
     for _ in range(20):

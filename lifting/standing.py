@@ -15,22 +15,22 @@ STRAIGHT_LEG_RAD = np.radians(130.0)
 BENT_RAD = np.radians(25.0)
 """Largest angle between that leg, from ankle to hip, and the trunk, of somebody upright."""
 
-FROM_CAMERA_RAD = np.radians(50.0)
+FROM_CAMERA_RAD = np.radians(60.0)
 """People farther than that from the camera's own up lie, or the camera does."""
 
 SHORTEST_S = 0.5
-_BODY_TILT_RAD = np.radians(5.0)
-_CAMERA_TILT_RAD = np.radians(12.0)
+BODIES_TILT_RAD = np.radians(5.0)
+"""How far the answer is off, about."""
+_CAMERA_TILT_RAD = np.radians(20.0)
 
 
 def up_from_bodies(poses: Poses3D, camera_up: np.ndarray) -> np.ndarray | None:
     """The mean direction from foot to shoulders of all who stand, with the camera's up as a weak prior.
 
     Unit vector (3,) in camera axes; None where people stand for less than half a second in all. Nobody stands quite
-    plumb, and a lifted body errs in depth: on eight real views, whose cameras were tilted by 18 to 34 degrees, the
-    answer was 4 to 14 degrees off.
+    plumb, and a lifted body errs in depth: docs/cameras.md has by how much the answer is off.
     """
-    axes, share = standing_axes(poses, camera_up), _CAMERA_TILT_RAD**2 / (_CAMERA_TILT_RAD**2 + _BODY_TILT_RAD**2)
+    axes, share = standing_axes(poses, camera_up), _CAMERA_TILT_RAD**2 / (_CAMERA_TILT_RAD**2 + BODIES_TILT_RAD**2)
     intervals = np.diff(poses.timestamps_s)
     usual_s = float(np.median(intervals[intervals > 0])) if (intervals > 0).any() else 0.0
     if len(axes) * usual_s < SHORTEST_S:
@@ -51,13 +51,14 @@ def standing_axes(poses: Poses3D, camera_up: np.ndarray) -> np.ndarray:
         legs = [
             [joints[:, skeleton.index(f"{side}_{j}")] for j in ("hip", "knee", "ankle")] for side in ("left", "right")
         ]
-        heights = np.stack([(ankle - shoulders) @ camera_up for _, _, ankle in legs])
+        heights = np.stack([((ankle - shoulders) * (shoulders - hips)).sum(axis=1) for _, _, ankle in legs])
+        heights /= np.linalg.norm(shoulders - hips, axis=1)
         for number, (hip, knee, ankle) in enumerate(legs):
             straight = _angle(hip - knee, ankle - knee) > STRAIGHT_LEG_RAD
             upright = _angle(hip - ankle, shoulders - hips) < BENT_RAD
             axis = shoulders - ankle
             near = _angle(axis, np.broadcast_to(camera_up, axis.shape)) < FROM_CAMERA_RAD
-            # The lower foot bears the body.
+            # The foot that is farther down along the trunk bears the body.
             bears = heights[number] <= heights[1 - number] + 0.05
             keep = straight & upright & near & bears
             found.append(axis[keep] / np.linalg.norm(axis[keep], axis=1, keepdims=True))

@@ -14,7 +14,7 @@ from typing import Any
 
 from poses import InputError, UsageError
 
-STAGE_VERSIONS = {"decode": 1, "detect": 1, "track": 1, "lift": 3, "ground": 2, "render": 2, "export": 2}
+STAGE_VERSIONS = {"decode": 1, "detect": 1, "track": 1, "lift": 3, "ground": 3, "render": 2, "export": 2}
 """Raised by one whenever a stage gives another result for the same input and options."""
 
 
