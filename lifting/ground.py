@@ -46,14 +46,15 @@ def up_from_angles(pitch_rad: float, roll_rad: float) -> np.ndarray:
 def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | None = None) -> Poses3D:
     """Set `world_from_camera` and `up_source`: `user` where an angle is given, else `contacts`, `bodies` or `camera`.
 
-    The world has z up, y away from the camera, the camera above or below the origin, and the floor, where the lowest
-    person stands, at z = 0.
+    With a pitch alone the roll is 0; with a roll alone the pitch is found from the people. The world has z up, y away
+    from the camera, the camera above or below the origin, and the floor, where the lowest person stands, at z = 0.
     """
-    camera_up = up_from_angles(0.0, 0.0)
-    if pitch_rad is not None or roll_rad is not None:
-        up, source = up_from_angles(pitch_rad or 0.0, roll_rad or 0.0), "user"
+    if pitch_rad is None:
+        up, source = _up_from_people(poses, up_from_angles(0.0, roll_rad or 0.0))
+        if roll_rad is not None:
+            up, source = up_from_angles(float(np.arcsin(up[2])), roll_rad), "user"
     else:
-        up, source = _up_from_people(poses, camera_up)
+        up, source = up_from_angles(pitch_rad, roll_rad or 0.0), "user"
     rotation = rotation_from_up(up)
     world_from_camera = np.eye(4)
     world_from_camera[:3, :3] = rotation

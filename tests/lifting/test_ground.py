@@ -169,12 +169,10 @@ def test_users_angles(pitch: float, roll: float) -> None:
     )
 
 
-def test_one_angle_suffices() -> None:
-    placed = ground(walk_before(-12.0, 0.0), pitch_rad=math.radians(-12))
+def test_with_a_pitch_alone_the_roll_is_0() -> None:
+    placed = ground(walk_before(-12.0, 5.0), pitch_rad=math.radians(-12))
     assert placed.up_source == "user"
     assert degrees_between(placed.world_from_camera[2, :3], up_from_angles(math.radians(-12), 0.0)) < 1e-5
-    rolled = ground(walk_before(0.0, 8.0), roll_rad=math.radians(8))
-    assert degrees_between(rolled.world_from_camera[2, :3], up_from_angles(0.0, math.radians(8))) < 1e-5
 
 
 def standing(pitch_deg: float, roll_deg: float, frames: int = 60) -> Poses3D:
@@ -216,6 +214,15 @@ def test_jumping_jacks_do_not_tilt_the_world() -> None:
     joints = transform_points(camera_from_world(0.0, distance_m=5.0), jumping_jack(6.0, 30.0, math.pi))
     placed = ground(poses_of(joints, np.arange(180) / 30, CAMERA))
     assert degrees_between(placed.world_from_camera[2, :3], LEVEL) < 2.0
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [(-20.0, 10.0), (15.0, -30.0), (-10.0, 90.0)])
+def test_with_a_roll_alone_the_pitch_is_found(pitch: float, roll: float) -> None:
+    placed = ground(walk_before(pitch, roll), roll_rad=math.radians(roll))
+    assert placed.up_source == "user"
+    up = placed.world_from_camera[2, :3]
+    assert degrees_between(up, up_from_angles(math.radians(pitch), math.radians(roll))) < 2.0
+    assert math.atan2(up[0], -up[1]) == pytest.approx(math.radians(roll))
 
 
 def test_nobody_there() -> None:
