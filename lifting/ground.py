@@ -43,6 +43,12 @@ def up_from_angles(pitch_rad: float, roll_rad: float) -> np.ndarray:
     )
 
 
+def angles_from_up(up: np.ndarray) -> tuple[float, float]:
+    """Pitch and roll in radians of a camera in whose axes this is up, (3,): `up_from_angles` the other way."""
+    x, y, z = (float(value) for value in up / np.linalg.norm(up))
+    return float(np.arcsin(z)), float(np.arctan2(x, -y))
+
+
 def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | None = None) -> Poses3D:
     """Set `world_from_camera` and `up_source`: `user` where an angle is given, else `contacts`, `bodies` or `camera`.
 
@@ -52,7 +58,7 @@ def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | Non
     if pitch_rad is None:
         up, source = _up_from_people(poses, up_from_angles(0.0, roll_rad or 0.0))
         if roll_rad is not None:
-            up, source = up_from_angles(float(np.arcsin(up[2])), roll_rad), "user"
+            up, source = up_from_angles(angles_from_up(up)[0], roll_rad), "user"
     else:
         up, source = up_from_angles(pitch_rad, roll_rad or 0.0), "user"
     rotation = rotation_from_up(up)

@@ -14,6 +14,7 @@ import numpy as np
 from detectors.from_file import KeypointFile
 from detectors.registry import detector_summary
 from detectors.tracking import count_swaps
+from lifting.ground import angles_from_up
 from pipeline.config import Config
 from pipeline.models import Models
 from pipeline.place import Place
@@ -24,9 +25,11 @@ from poses.archive import write_atomically
 FORMAT_VERSION = 1
 UP_NOTES = {
     "camera": "the world's up is the camera's own (nobody stands long enough): give --pitch and --roll if it tilts",
-    "bodies": "the world's up is that of standing bodies (too few foot contacts), good to about 10 degrees: "
-    "give --pitch and --roll if they are known",
+    "bodies": "the world's up is that of people who stand, good to about 5 degrees: give --pitch and --roll if you "
+    "know them",
 }
+NOTED_ROLL_DEG = 10.0
+"""A camera that seems to lean by more is worth telling."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,12 @@ def find_warnings(
             )
         if poses.up_source in UP_NOTES:
             notes.append(UP_NOTES[poses.up_source])
+        roll_deg = _angles_deg(poses)[1]
+        if poses.up_source in ("bodies", "contacts") and abs(roll_deg) >= NOTED_ROLL_DEG:
+            notes.append(
+                f"the camera seems to lean by {roll_deg:.0f} degrees: if it does, --roll {roll_deg:.0f} makes poses "
+                "more accurate"
+            )
     render = records.get("render")
     if render is not None and render.status == "skipped" and place.movie.exists():
         notes.append(f"{place.movie.name} is from an earlier run, this one renders none")
@@ -164,6 +173,7 @@ def _describe_people(tracks: Tracks, info: VideoInfo) -> list[dict[str, Any]]:
 
 def _describe_camera(poses: Poses3D) -> dict[str, Any]:
     camera = poses.intrinsics
+    pitch_deg, roll_deg = _angles_deg(poses)
     return {
         "source": poses.intrinsics_source,
         "fx_px": camera.fx,
@@ -173,8 +183,16 @@ def _describe_camera(poses: Poses3D) -> dict[str, Any]:
         "distortion": list(camera.distortion),
         "fov_deg": round(_fov_deg(poses), 3),
         "up_source": poses.up_source,
+        "pitch_deg": round(pitch_deg, 3),
+        "roll_deg": round(roll_deg, 3),
         "root_source": poses.root_source,
     }
+
+
+def _angles_deg(poses: Poses3D) -> tuple[float, float]:
+    """The camera's pitch and roll in the world of the results."""
+    pitch, roll = angles_from_up(poses.world_from_camera[2, :3])
+    return math.degrees(pitch), math.degrees(roll)
 
 
 def _fov_deg(poses: Poses3D) -> float:

@@ -9,6 +9,7 @@ import pytest
 from lifting.ground import (
     CAMERA_TILT_RAD,
     Footholds,
+    angles_from_up,
     find_footholds,
     ground,
     rotation_from_up,
@@ -59,6 +60,12 @@ def test_up_from_angles_is_the_placed_cameras(pitch: float, roll: float) -> None
     np.testing.assert_allclose(
         up_from_angles(math.radians(pitch), math.radians(roll)), camera[:3, :3] @ [0, 0, 1], atol=1e-12
     )
+
+
+@pytest.mark.parametrize(("pitch", "roll"), [*TILTS, (-80.0, 170.0)])
+def test_angles_and_up_are_each_others_inverse(pitch: float, roll: float) -> None:
+    up = up_from_angles(math.radians(pitch), math.radians(roll))
+    assert np.degrees(angles_from_up(3 * up)) == pytest.approx((pitch, roll), abs=1e-9)
 
 
 @pytest.mark.parametrize("up", [LEVEL, [0.3, -0.9, 0.2], [0.0, 0.0, -2.0], [0.0, 0.0, 1.0], [-1.0, 0.0, 0.0]])
