@@ -17,9 +17,11 @@ import torch
 from lifting.adapt import Stretch, adapt
 from lifting.bones import set_bone_lengths, typical_bone_lengths
 from lifting.canonical import REFERENCE_FOCAL
+from lifting.card import Card
 from lifting.data.mocap import Clips
 from lifting.data.virtual_cameras import Batch, film
-from lifting.lift import LiftOptions
+from lifting.ground import ground
+from lifting.lift import CAMERA_UPRIGHT, LiftOptions
 from lifting.lifter import Lifter
 from lifting.metrics import (
     acceleration_error,
@@ -35,10 +37,11 @@ from lifting.metrics import (
 from lifting.recipe import Recipe
 from lifting.root import refine_root
 from lifting.unseen import fill_unseen_joints
-from poses import COCO17, H36M17, Skeleton
+from poses import COCO17, H36M17, Intrinsics, Poses3D, Skeleton
 
 LONGEST_FRAMES = 400
 EVALUATION_SEED = 20_000_003
+_CANONICAL = Intrinsics(REFERENCE_FOCAL, REFERENCE_FOCAL, 0.0, 0.0, 2, 2)
 
 _COLUMNS = {
     "mpjpe_mm": "MPJPE",
@@ -48,6 +51,7 @@ _COLUMNS = {
     "acceleration_mm": "acc.",
     "root_percent": "root %",
     "root_refined_percent": "refined",
+    "lean_deg": "lean °",
     "bone_variation_mm": "bones",
     "side_difference_mm": "L-R",
     "exchanged_percent": "swapped %",
@@ -57,10 +61,10 @@ _COLUMNS = {
 
 @dataclass(frozen=True)
 class Sequence:
-    """A clip before a camera of its own: canonical keypoints (T, J, 2), joints (T, 17, 3), root (T, 3).
+    """A clip before a camera of its own: canonical keypoints (T, J, 2), joints (T, 17, 3), root (T, 3), up (3,).
 
-    Keypoints that are not `seen` (J,) bool were filled in. `groups` are the rows of the table that it counts for,
-    beside ``all``.
+    Up is the mean over time, in camera axes like the others. Keypoints that are not `seen` (J,) bool were filled in.
+    `groups` are the rows of the table that it counts for, beside ``all``.
     """
 
     archive: str
@@ -68,6 +72,7 @@ class Sequence:
     positions_m: np.ndarray
     root_m: np.ndarray
     seen: np.ndarray
+    up: np.ndarray
     groups: tuple[str, ...] = ()
 
 
@@ -88,7 +93,9 @@ def evaluation_sequences(
         if missing_joints:
             seen[torch.randperm(len(skeleton), generator=generator)[:missing_joints].numpy()] = False
             keypoints = fill_unseen_joints(np.where(seen[:, None], keypoints, np.nan), skeleton)
-        yield Sequence(name.split("/")[0], keypoints, positions, root[:, 0], seen, groups_of(name, batch))
+        up = batch.camera_from_world[0, :, :, 2].mean(dim=0).numpy()
+        up /= np.linalg.norm(up)
+        yield Sequence(name.split("/")[0], keypoints, positions, root[:, 0], seen, up, groups_of(name, batch))
 
 
 def groups_of(name: str, batch: Batch) -> tuple[str, ...]:
@@ -117,7 +124,10 @@ def _bin(value: float, bounds: tuple[float, ...], names: tuple[str, ...]) -> str
 def sequence_errors(
     positions_m: np.ndarray, root_m: np.ndarray, root_refined_m: np.ndarray, truth: Sequence
 ) -> dict[str, float]:
-    """Errors of one sequence in millimetres (a frame, a frame squared), of the root in percent of its distance."""
+    """Errors of one sequence in millimetres (a frame, a frame squared), of the root in percent of its distance.
+
+    And by how many degrees the world leans in which `lifting.ground` would put these people.
+    """
     target = truth.positions_m
     return {
         "mpjpe_mm": 1000 * mpjpe(positions_m, target),
@@ -127,10 +137,32 @@ def sequence_errors(
         "acceleration_mm": 1000 * acceleration_error(positions_m, target),
         "root_percent": 100 * root_error_ratio(root_m, truth.root_m),
         "root_refined_percent": 100 * root_error_ratio(root_refined_m, truth.root_m),
+        "lean_deg": _lean_deg(positions_m, root_refined_m, truth.up),
         "bone_variation_mm": 1000 * bone_length_variation(positions_m, H36M17),
         "side_difference_mm": 1000 * side_length_difference(positions_m, H36M17),
         "exchanged_percent": 100 * exchanged_sides(positions_m, target, H36M17),
     }
+
+
+def _lean_deg(positions_m: np.ndarray, root_m: np.ndarray, true_up: np.ndarray) -> float:
+    frames = np.arange(len(root_m))
+    poses = Poses3D(
+        person_id=np.zeros_like(frames),
+        frame=frames,
+        timestamps_s=frames / Card.rate_hz,
+        positions_m=positions_m.astype(np.float32),
+        root_m=root_m.astype(np.float32),
+        observed=np.ones(len(frames), bool),
+        world_from_camera=CAMERA_UPRIGHT,
+        up_source="camera",
+        root_source="trajectory+reprojection",
+        intrinsics=_CANONICAL,
+        intrinsics_source="file",
+        weights="",
+        skeleton=H36M17,
+    )
+    up = ground(poses).world_from_camera[2, :3]
+    return float(np.degrees(np.arccos(np.clip(up @ true_up, -1, 1))))
 
 
 def evaluate_clips(
