@@ -134,6 +134,7 @@ ABLATIONS: dict[str, tuple[Change, ...]] = {
     "AMSGrad, exponential decay": (_whole(optimiser="amsgrad", decay="exponential"),),
     "half the channels": (_scaled(0.5),),
     "twice the channels": (_scaled(2.0),),
+    "four times the channels": (_scaled(4.0),),
     "81 frames": (_whole(filter_widths=(3, 3, 3, 3)),),
 }
 
