@@ -15,6 +15,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -144,22 +145,24 @@ class Study:
 
     def __init__(self, judge: Recipe, data: Path, output: Path, every: int, device: str) -> None:
         self._judge, self._data, self._output, self._device = judge, data, output, device
-        training, held_out = split(recipe_clips(judge, data), judge.held_out_share)
+        self._split, self._training = cache(self._split_clips), cache(self._all_training_clips)
+        self.recorded, held_out = self._split(judge.straighten_knees)
         self._held_out = held_out.select(range(0, len(held_out), every))
-        self._training = {judge.straighten_knees: with_further_procedural(judge, training)}
-        self.recorded = training
-        """The training clips but those made beyond the archives."""
+
+    def _split_clips(self, straighten_knees: bool) -> tuple[Clips, Clips]:
+        """Those to train on, without those made beyond the archives, and those held out."""
+        recipe = dataclasses.replace(self._judge, straighten_knees=straighten_knees)
+        return split(recipe_clips(recipe, self._data), recipe.held_out_share)
+
+    def _all_training_clips(self, straighten_knees: bool, further_procedural_hours: float) -> Clips:
+        recipe = dataclasses.replace(
+            self._judge, straighten_knees=straighten_knees, further_procedural_hours=further_procedural_hours
+        )
+        return with_further_procedural(recipe, self._split(straighten_knees)[0])
 
     def training_clips(self, recipe: Recipe) -> Clips:
-        """Of the recipe's archives, with its knees."""
-        if not recipe.further_procedural_hours:
-            clips = self.recorded
-        else:
-            if recipe.straighten_knees not in self._training:
-                other = dataclasses.replace(self._judge, straighten_knees=recipe.straighten_knees)
-                training, _ = split(recipe_clips(other, self._data), other.held_out_share)
-                self._training[recipe.straighten_knees] = with_further_procedural(other, training)
-            clips = self._training[recipe.straighten_knees]
+        """Of the recipe's archives, with its knees and its procedural motion."""
+        clips = self._training(recipe.straighten_knees, recipe.further_procedural_hours)
         kept = [index for index, clip in enumerate(clips.names) if clip.split("/")[0] in recipe.archive_weights]
         return clips.select(kept)
 

@@ -29,10 +29,10 @@ from benchmarks.real_truth import BODY, Truth, find_truth
 from detectors import TrackingOptions, track
 from detectors.oks import person_size_px
 from detectors.swaps import pairs_by_group
-from lifting.ground import ground
+from lifting.ground import angles_from_up, ground
 from lifting.lift import LiftOptions, lift
 from lifting.lifter import Lifter
-from lifting.metrics import mpjpe, n_mpjpe, p_mpjpe
+from lifting.metrics import lean_deg, mpjpe, n_mpjpe, p_mpjpe
 from lifting.multiview import View, exchange_sides
 from pipeline.progress import LogProgress
 from poses import BLAZEPOSE33, COCO17, H36M17, Detections, Tracks
@@ -81,13 +81,13 @@ class Estimate:
     Attributes
     ----------
     frame : (N,) the frames it speaks of. joints_m : (N, 12, 3) in camera axes. absolute : whether the place counts too.
-    up : (3,) of the world in camera axes, where it says so.
+    lean_deg : by how much its world leans, where it has one.
     """
 
     frame: np.ndarray
     joints_m: np.ndarray
     absolute: bool
-    up: np.ndarray | None = None
+    lean_deg: float = float("nan")
 
 
 def relative(joints_m: np.ndarray) -> np.ndarray:
@@ -105,12 +105,7 @@ def body_axes(joints_m: np.ndarray) -> np.ndarray:
     return np.stack([left, up, np.cross(left, up)], axis=1)
 
 
-def true_up(view: View) -> np.ndarray:
-    """(3,) up in the camera's axes; the calibration's world has z up."""
-    return view.camera_from_world[:3, 2]
-
-
-def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray, view: View) -> dict[str, float]:
+def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray) -> dict[str, float]:
     """The columns of the table for one view; `truth_m` (F, 12, 3) in camera axes."""
     target = truth_m[estimate.frame]
     x, y = relative(estimate.joints_m), relative(target)
@@ -122,9 +117,6 @@ def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray, view: V
     if estimate.absolute:
         hips, true_hips = (a[:, _HIPS].mean(axis=1) for a in (estimate.joints_m, target))
         root = float((np.linalg.norm(hips - true_hips, axis=-1) / np.linalg.norm(true_hips, axis=-1)).mean())
-    lean = float("nan")
-    if estimate.up is not None:
-        lean = float(np.degrees(np.arccos(np.clip(estimate.up @ true_up(view), -1, 1))))
     return {
         "frames": float(len(target)),
         "mpjpe_mm": 1000 * mpjpe(x, y),
@@ -133,7 +125,7 @@ def errors(estimate: Estimate, truth_m: np.ndarray, times_s: np.ndarray, view: V
         "mpjve_mm": 1000 * _difference(x - y, estimate.frame, times_s, 1),
         "acceleration_mm": 1000 * _difference(x - y, estimate.frame, times_s, 2),
         "root_percent": 100 * root,
-        "lean_deg": lean,
+        "lean_deg": estimate.lean_deg,
         "bone_std_mm": 1000 * float(lengths.std(axis=0).mean()),
         "mirrored_percent": 100 * float((as_mirrored < as_given).mean()),
     }
@@ -181,7 +173,7 @@ def tracks_for(kind: str, truth: Truth, v: int, recording: Recording) -> Tracks:
             skeleton=COCO17,
         )
     detections = recording.detections
-    options = TrackingOptions(undo_swaps=kind in ("detected", "adapted", "unrolled"))
+    options = TrackingOptions(undo_swaps=kind not in ("as-labelled", "true-sides"))
     if kind == "true-sides":
         one = slice(v, v + 1)
         keypoints_px = exchange_sides(truth.keypoints_px[one], truth.exchanged[one], COCO17)[0]
@@ -227,12 +219,13 @@ def wrong_sides(keypoints_px: np.ndarray, exact_px: np.ndarray, size_px: float) 
 def lifted(tracks: Tracks, truth: Truth, view: View, lifter: Lifter, kind: str) -> Estimate:
     """What the lifter makes of one person's tracks in a view, in the frames in which the truth is known."""
     options = LiftOptions(adapt=kind == "adapted")
-    x, y, _ = true_up(view)
-    roll_rad = float(np.arctan2(x, -y)) if kind == "unrolled" else 0.0
+    # The calibration's world has z up.
+    true_up = view.camera_from_world[:3, 2]
+    roll_rad = angles_from_up(true_up)[1] if kind == "unrolled" else 0.0
     poses = lift(tracks, truth.times_s, view.intrinsics, "file", lifter, options, roll_rad)
     keep = truth.usable[poses.frame]
     joints_m = poses.camera_m()[keep][:, H36M17.indices(*BODY)].astype(float)
-    return Estimate(poses.frame[keep], joints_m, absolute=True, up=ground(poses).world_from_camera[2, :3])
+    return Estimate(poses.frame[keep], joints_m, absolute=True, lean_deg=lean_deg(ground(poses).up, true_up))
 
 
 def landmarks(recording: Recording, truth: Truth, v: int) -> Estimate | None:
@@ -270,8 +263,7 @@ def compare(
         corrected = without_offsets([e for _, e in present], [in_camera[v] for v, _ in present])
         rows = []
         for (v, estimate), value in zip(present, corrected, strict=True):
-            row = errors(estimate, in_camera[v], truth.times_s, truth.views[v])
-            rows.append(row | {"without_offsets_mm": 1000 * value})
+            rows.append(errors(estimate, in_camera[v], truth.times_s) | {"without_offsets_mm": 1000 * value})
             yield truth.views[v].name, method, rows[-1]
         yield "mean", method, {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 

@@ -21,12 +21,13 @@ from lifting.card import Card
 from lifting.data.mocap import Clips
 from lifting.data.virtual_cameras import Batch, film
 from lifting.ground import ground
-from lifting.lift import CAMERA_UPRIGHT, LiftOptions
+from lifting.lift import LiftOptions
 from lifting.lifter import Lifter
 from lifting.metrics import (
     acceleration_error,
     bone_length_variation,
     exchanged_sides,
+    lean_deg,
     mpjpe,
     mpjve,
     n_mpjpe,
@@ -137,32 +138,18 @@ def sequence_errors(
         "acceleration_mm": 1000 * acceleration_error(positions_m, target),
         "root_percent": 100 * root_error_ratio(root_m, truth.root_m),
         "root_refined_percent": 100 * root_error_ratio(root_refined_m, truth.root_m),
-        "lean_deg": _lean_deg(positions_m, root_refined_m, truth.up),
+        "lean_deg": lean_deg(_found_up(positions_m, root_refined_m), truth.up),
         "bone_variation_mm": 1000 * bone_length_variation(positions_m, H36M17),
         "side_difference_mm": 1000 * side_length_difference(positions_m, H36M17),
         "exchanged_percent": 100 * exchanged_sides(positions_m, target, H36M17),
     }
 
 
-def _lean_deg(positions_m: np.ndarray, root_m: np.ndarray, true_up: np.ndarray) -> float:
+def _found_up(positions_m: np.ndarray, root_m: np.ndarray) -> np.ndarray:
+    """(3,) up in camera axes as `lifting.ground` finds it for a video of this one person."""
     frames = np.arange(len(root_m))
-    poses = Poses3D(
-        person_id=np.zeros_like(frames),
-        frame=frames,
-        timestamps_s=frames / Card.rate_hz,
-        positions_m=positions_m.astype(np.float32),
-        root_m=root_m.astype(np.float32),
-        observed=np.ones(len(frames), bool),
-        world_from_camera=CAMERA_UPRIGHT,
-        up_source="camera",
-        root_source="trajectory+reprojection",
-        intrinsics=_CANONICAL,
-        intrinsics_source="file",
-        weights="",
-        skeleton=H36M17,
-    )
-    up = ground(poses).world_from_camera[2, :3]
-    return float(np.degrees(np.arccos(np.clip(up @ true_up, -1, 1))))
+    joints_m = positions_m + root_m[:, None]
+    return ground(Poses3D.of_joints(joints_m, np.zeros_like(frames), frames, frames / Card.rate_hz, _CANONICAL)).up
 
 
 def evaluate_clips(

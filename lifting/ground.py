@@ -45,8 +45,8 @@ def up_from_angles(pitch_rad: float, roll_rad: float) -> np.ndarray:
 
 def angles_from_up(up: np.ndarray) -> tuple[float, float]:
     """Pitch and roll in radians of a camera in whose axes this is up, (3,): `up_from_angles` the other way."""
-    x, y, z = (float(value) for value in up / np.linalg.norm(up))
-    return float(np.arcsin(z)), float(np.arctan2(x, -y))
+    x, y, z = up
+    return float(np.arctan2(z, np.hypot(x, y))), float(np.arctan2(x, -y))
 
 
 def ground(poses: Poses3D, pitch_rad: float | None = None, roll_rad: float | None = None) -> Poses3D:

@@ -55,6 +55,11 @@ def acceleration_error(predicted: np.ndarray, target: np.ndarray) -> float:
     return mpjpe(np.diff(predicted, 2, axis=-3), np.diff(target, 2, axis=-3))
 
 
+def lean_deg(up: np.ndarray, true_up: np.ndarray) -> float:
+    """Degrees between two directions, unit vectors (3,): by how much a world leans."""
+    return float(np.degrees(np.arccos(np.clip(up @ true_up, -1, 1))))
+
+
 def bone_lengths(joints_m: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """(..., T, J, 3) to the lengths (..., T, bones) of each joint's bone to its parent, in the order of the joints."""
     bones = [(joint, parent) for joint, parent in enumerate(skeleton.parents) if parent >= 0]

@@ -129,7 +129,7 @@ def find_warnings(
         if poses.up_source in UP_NOTES:
             notes.append(UP_NOTES[poses.up_source])
         roll_deg = _angles_deg(poses)[1]
-        if poses.up_source in ("bodies", "contacts") and abs(roll_deg) >= NOTED_ROLL_DEG:
+        if poses.up_source != "user" and abs(roll_deg) >= NOTED_ROLL_DEG:
             notes.append(
                 f"the camera seems to lean by {roll_deg:.0f} degrees: if it does, --roll {roll_deg:.0f} makes poses "
                 "more accurate"
@@ -191,7 +191,7 @@ def _describe_camera(poses: Poses3D) -> dict[str, Any]:
 
 def _angles_deg(poses: Poses3D) -> tuple[float, float]:
     """The camera's pitch and roll in the world of the results."""
-    pitch, roll = angles_from_up(poses.world_from_camera[2, :3])
+    pitch, roll = angles_from_up(poses.up)
     return math.degrees(pitch), math.degrees(roll)
 
 

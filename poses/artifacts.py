@@ -14,7 +14,7 @@ import numpy as np
 from poses.archive import read_npz, require_arrays, write_npz
 from poses.camera import Intrinsics
 from poses.errors import InputError, UsageError
-from poses.skeleton import Skeleton, get_skeleton
+from poses.skeleton import H36M17, Skeleton, get_skeleton
 
 FORMAT_VERSION = 1
 
@@ -273,6 +273,41 @@ class Poses3D(PersonRows, Artifact):
         require_shape("Poses3D", "positions_m", self.positions_m, (rows, joints, 3))
         require_shape("Poses3D", "root_m", self.root_m, (rows, 3))
         require_shape("Poses3D", "world_from_camera", self.world_from_camera, (4, 4))
+
+    @classmethod
+    def of_joints(
+        cls,
+        joints_m: np.ndarray,
+        person_id: np.ndarray,
+        frame: np.ndarray,
+        timestamps_s: np.ndarray,
+        intrinsics: Intrinsics,
+        world_from_camera: np.ndarray | None = None,
+    ) -> Self:
+        """People whose Human3.6M joints (R, 17, 3) are known in the camera frame, metres, rather than lifted.
+
+        Without `world_from_camera`, which `lifting.ground.ground` finds, the world is the camera frame.
+        """
+        return cls(
+            person_id=person_id.astype(np.int64),
+            frame=frame.astype(np.int64),
+            timestamps_s=timestamps_s.astype(np.float64),
+            positions_m=(joints_m - joints_m[:, :1]).astype(np.float32),
+            root_m=joints_m[:, 0].astype(np.float32),
+            observed=np.ones(len(joints_m), bool),
+            world_from_camera=np.eye(4) if world_from_camera is None else world_from_camera,
+            up_source="camera" if world_from_camera is None else "user",
+            root_source="known",
+            intrinsics=intrinsics,
+            intrinsics_source="file",
+            weights="none",
+            skeleton=H36M17,
+        )
+
+    @property
+    def up(self) -> np.ndarray:
+        """(3,) the world's up in camera axes."""
+        return self.world_from_camera[2, :3]
 
     def camera_m(self) -> np.ndarray:
         """(R, J, 3) joints in the camera frame, metres."""

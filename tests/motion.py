@@ -148,20 +148,8 @@ def tracks_of(keypoints_px: np.ndarray, person: int = 0, frames: np.ndarray | No
 def poses_of(joints_camera_m: np.ndarray, times_s: np.ndarray, intrinsics: Intrinsics, person: int = 0) -> Poses3D:
     """One person's joints (T, K, 3) in the camera frame as the lifter would give them if it made no errors."""
     joints = h36m_joints(joints_camera_m)
-    return Poses3D(
-        person_id=np.full(len(joints), person, np.int64),
-        frame=np.arange(len(joints)),
-        timestamps_s=np.asarray(times_s, dtype=np.float64),
-        positions_m=(joints - joints[:, :1]).astype(np.float32),
-        root_m=joints[:, 0].astype(np.float32),
-        observed=np.ones(len(joints), bool),
-        world_from_camera=np.eye(4),
-        up_source="camera",
-        root_source="truth",
-        intrinsics=intrinsics,
-        intrinsics_source="file",
-        weights="none",
-        skeleton=H36M17,
+    return Poses3D.of_joints(
+        joints, np.full(len(joints), person), np.arange(len(joints)), np.asarray(times_s, dtype=np.float64), intrinsics
     )
 
 

@@ -148,7 +148,7 @@ def _limbs(body: Body) -> dict[str, Any]:
 def _camera_angles(poses: Poses3D) -> dict[str, float]:
     """Where the video's camera looks: about the vertical (0 along y, towards x) and below the horizon."""
     heading = source_heading(poses.world_from_camera)
-    down = -float(poses.world_from_camera[2, 2])
+    down = -float(poses.up[2])
     return {
         "turn_rad": float(np.arctan2(heading[0], heading[1])),
         "raise_rad": float(np.arcsin(np.clip(down, -1, 1))),

@@ -265,11 +265,11 @@ def test_evaluation_of_exact_keypoints_repeats_itself(clips: Clips) -> None:
     # The bodies' own bones are what they are, and nobody stands quite plumb.
     own = {"bone_variation_mm", "side_difference_mm", "lean_deg"}
     assert all(value == pytest.approx(0, abs=1e-3) for name, value in perfect.items() if name not in own)
-    off = truth.positions_m + np.array([0.1, 0, 0], np.float32)
     assert perfect["lean_deg"] < 8
     turned = truth.positions_m @ unrolled_from_camera(0.5).T.astype(np.float32)
     leaning = sequence_errors(turned, truth.root_m, truth.root_m @ unrolled_from_camera(0.5).T, truth)
     assert leaning["lean_deg"] == pytest.approx(np.degrees(0.5), abs=8)
+    off = truth.positions_m + np.array([0.1, 0, 0], np.float32)
     errors = sequence_errors(off, 1.1 * truth.root_m, truth.root_m, truth)
     assert errors["mpjpe_mm"] == pytest.approx(100, rel=1e-4)
     assert errors["mpjve_mm"] == pytest.approx(0, abs=1e-3)

@@ -85,20 +85,8 @@ def stage(
         swapped=~seen,
         skeleton=COCO17,
     )
-    poses = Poses3D(
-        person_id=person,
-        frame=frame,
-        timestamps_s=timestamps_s[frame],
-        positions_m=(in_camera - in_camera[:, :1]).reshape(rows, 17, 3).astype(np.float32),
-        root_m=in_camera[:, 0].reshape(rows, 3).astype(np.float32),
-        observed=np.ones(rows, bool),
-        world_from_camera=world_from_camera,
-        up_source="user",
-        root_source="made by hand",
-        intrinsics=intrinsics,
-        intrinsics_source="file",
-        weights="none",
-        skeleton=H36M17,
+    poses = Poses3D.of_joints(
+        in_camera.reshape(rows, 17, 3), person, frame, timestamps_s[frame], intrinsics, world_from_camera
     )
     return Staged(timestamps_s, tracks, poses, intrinsics)
 

@@ -65,21 +65,7 @@ def known_scene() -> Known:
         swapped=np.zeros_like(observed),
         skeleton=H36M17,
     )
-    poses = Poses3D(
-        person_id=person,
-        frame=frame,
-        timestamps_s=timestamps_s[frame],
-        positions_m=(camera_m - camera_m[:, :1]).astype(np.float32),
-        root_m=camera_m[:, 0].astype(np.float32),
-        observed=np.ones(2 * FRAMES, bool),
-        world_from_camera=world_from_camera,
-        up_source="user",
-        root_source="made by hand",
-        intrinsics=intrinsics,
-        intrinsics_source="file",
-        weights="none",
-        skeleton=H36M17,
-    )
+    poses = Poses3D.of_joints(camera_m, person, frame, timestamps_s[frame], intrinsics, world_from_camera)
     return Known(tracks, poses, timestamps_s, intrinsics)
 
 

@@ -57,21 +57,7 @@ def poses_of(people: dict[int, tuple[np.ndarray, np.ndarray]], rate_hz: float = 
     person = np.concatenate([np.full(len(frames), number) for number, (frames, _) in people.items()])
     frame = np.concatenate([frames for frames, _ in people.values()])
     world_m = np.concatenate([positions for _, positions in people.values()])
-    return Poses3D(
-        person_id=person.astype(np.int64),
-        frame=frame.astype(np.int64),
-        timestamps_s=frame / rate_hz,
-        positions_m=(world_m - world_m[:, :1]).astype(np.float32),
-        root_m=world_m[:, 0].astype(np.float32),
-        observed=np.ones(len(frame), bool),
-        world_from_camera=np.eye(4),
-        up_source="user",
-        root_source="test",
-        intrinsics=Intrinsics.from_fov(1.0, 640, 480),
-        intrinsics_source="assumed",
-        weights="test",
-        skeleton=H36M17,
-    )
+    return Poses3D.of_joints(world_m, person, frame, frame / rate_hz, Intrinsics.from_fov(1.0, 640, 480), np.eye(4))
 
 
 def two_people() -> tuple[Poses3D, dict[int, np.ndarray]]:
